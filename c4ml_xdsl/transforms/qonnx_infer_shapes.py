@@ -1,0 +1,73 @@
+"""The pass `qonnx-infer-shapes`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from c4ml_xdsl.dialects import qonnx
+from c4ml_xdsl.errors import UnsupportedModelError
+from c4ml_xdsl.interpreters.qonnx import Array, constant_of, evaluate, graph_of
+
+
+@dataclass(frozen=True)
+class QonnxInferShapes(ModulePass):
+    """
+    Gives every value a static shape, by running the graph once on zeros.
+
+    A symbolic batch dimension (the first one) becomes 1. What a shape computation yields is known, so reshapes to
+    computed shapes come out static too. A model that can't be run is refused here, naming the node.
+
+    Before:
+    ```mlir
+    qonnx.graph @g opset 20 (%x "x": tensor<?x2xf32>) -> ("y": !qonnx.unknown) {
+      %y = qonnx.Relu "act" (%x) : (tensor<?x2xf32>) -> ("y": !qonnx.unknown)
+      qonnx.return %y : !qonnx.unknown
+    }
+    ```
+    After `qonnx-infer-shapes`:
+    ```mlir
+    qonnx.graph @g opset 20 (%x "x": tensor<1x2xf32>) -> ("y": tensor<1x2xf32>) {
+      %y = qonnx.Relu "act" (%x) : (tensor<1x2xf32>) -> ("y": tensor<1x2xf32>)
+      qonnx.return %y : tensor<1x2xf32>
+    }
+    ```
+    """
+
+    name = "qonnx-infer-shapes"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        graph = graph_of(op)
+        examples: dict[SSAValue, Array | None] = {}
+        for name, argument in list(graph.inputs.items()):
+            examples[argument] = np.zeros(_input_shape(name, argument), np.float32)
+        for operation in list(graph.body.block.ops):
+            constant = constant_of(operation)
+            if constant is not None:
+                examples[operation.results[0]] = constant
+            elif isinstance(operation, qonnx.NoneOp):
+                examples[operation.output] = None
+            elif isinstance(operation, qonnx.NodeOp):
+                examples[operation.output] = evaluate(operation, [examples[each] for each in operation.operands])
+        for value, example in examples.items():
+            if example is not None:
+                wanted = TensorType(qonnx.element_type_of(example.dtype), example.shape)
+                if value.type != wanted:
+                    Rewriter.replace_value_with_new_type(value, wanted)
+        graph.update_function_type()
+
+
+def _input_shape(name: str, argument: SSAValue) -> tuple[int, ...]:
+    argument_type = argument.type
+    if not isinstance(argument_type, TensorType):
+        raise UnsupportedModelError(name, "the input has no shape", remedy="Export the model with input shapes.")
+    first, *rest = argument_type.get_shape() or (1,)
+    if any(dimension < 1 for dimension in rest):
+        raise UnsupportedModelError(
+            name, "the input has dimensions without a size", remedy="Only the batch dimension may be symbolic."
+        )
+    return argument_type.get_shape() and (1 if first < 0 else first, *rest)
