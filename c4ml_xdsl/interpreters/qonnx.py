@@ -74,10 +74,8 @@ def quantise(node: qonnx.NodeOp, inputs: Inputs) -> Array:
 
 def _quant(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     codes, scale = quantise(node, inputs), cast(Array, inputs[1])
-    zero = None if isinstance(node, qonnx.BipolarQuantOp) else inputs[2]
-    if zero is None or (np.unique(codes).tolist() in ([-1, 1], [-1]) and node.int_attribute("signed") == 1):
-        return codes * scale if zero is None or not np.any(zero) else (codes - zero) * scale
-    return (codes - zero) * scale
+    zero_point = None if isinstance(node, qonnx.BipolarQuantOp) else inputs[2]
+    return codes * scale if zero_point is None else (codes - zero_point) * scale
 
 
 def _gemm(node: qonnx.NodeOp, inputs: Inputs) -> Array:

@@ -115,4 +115,5 @@ def _spread(array: Array, rank: int) -> Array:
 
 def _fitting(array: Array, rank: int) -> Array:
     """Drops leading axes of 1 beyond a rank; a single element becomes a scalar."""
+    array = array.astype(np.float32)
     return array.reshape(()) if array.size == 1 else array.reshape(array.shape[max(0, array.ndim - rank) :])
