@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     IntAttr,
     IntegerAttr,
+    IntegerType,
     StringAttr,
     SymbolNameConstraint,
     TensorType,
@@ -109,7 +110,9 @@ def tensor_of(shape: Sequence[int], low: int, high: int) -> "TensorType[IntType]
 def range_of(value: SSAValue) -> IntType:
     """The element type of an integer tensor or scalar."""
     value_type = value.type
-    element = cast("TensorType[Attribute]", value_type).element_type if isinstance(value_type, TensorType) else value_type
+    element = (
+        cast("TensorType[Attribute]", value_type).element_type if isinstance(value_type, TensorType) else value_type
+    )
     if not isinstance(element, IntType):
         raise VerifyException(f"expected integers with a range, got {value_type}")
     return element
@@ -130,6 +133,11 @@ def integers(attribute: Attribute) -> Integers:
     return array_from_dense(cast(DenseAttr, attribute)).astype(np.int64)
 
 
+def numbers(attribute: Attribute) -> tuple[Any, ...]:
+    """The numbers of an array attribute."""
+    return cast("DenseArrayBase[IntegerType]", attribute).get_values()
+
+
 def dense(array: NDArray[Any]) -> DenseAttr:
     """A dense attribute of the narrowest integer type that holds an array."""
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
@@ -145,8 +153,8 @@ class PortAttr(ParametrizedAttribute):
     What an input or output of the network means: value = (integer - zero_point) * scale.
 
     `name` is the model's tensor; `scale` and `zero_point` have one number, or one for each entry of `axis` (of the
-    model's shape without the batch axis). `minimum` and `maximum` bound the integers, `rounding` is qonnx's name for how
-    an input's values are rounded, `after` what the model does behind an output ("" for nothing).
+    model's shape without the batch axis). `minimum` and `maximum` bound the integers, `rounding` is qonnx's name for
+    how an input's values are rounded, `after` what the model does behind an output ("" for nothing).
     """
 
     name = "lbir.port"
@@ -164,12 +172,12 @@ class PortAttr(ParametrizedAttribute):
     @property
     def scales(self) -> tuple[float, ...]:
         """The scales as Python floats."""
-        return cast(tuple[float, ...], self.scale.get_values())
+        return numbers(self.scale)
 
     @property
     def zero_points(self) -> tuple[float, ...]:
         """The zero points as Python floats."""
-        return cast(tuple[float, ...], self.zero_point.get_values())
+        return numbers(self.zero_point)
 
     @classmethod
     def of(
@@ -186,9 +194,15 @@ class PortAttr(ParametrizedAttribute):
     ) -> "PortAttr":
         """A port for integers of a range; `bits` where the port is wider than the range needs."""
         return cls(
-            StringAttr(tensor), IntAttr(element.bits if bits is None else bits), IntAttr(element.low),
-            IntAttr(element.high), DenseArrayBase.from_list(f64, list(scales)),
-            DenseArrayBase.from_list(f64, list(zero_points)), IntAttr(axis), StringAttr(rounding), StringAttr(after),
+            StringAttr(tensor),
+            IntAttr(element.bits if bits is None else bits),
+            IntAttr(element.low),
+            IntAttr(element.high),
+            DenseArrayBase.from_list(f64, list(scales)),
+            DenseArrayBase.from_list(f64, list(zero_points)),
+            IntAttr(axis),
+            StringAttr(rounding),
+            StringAttr(after),
         )
 
     @property
@@ -227,8 +241,15 @@ class PortAttr(ParametrizedAttribute):
             parser.parse_keyword("after")
             after = parser.parse_str_literal()
         return [
-            StringAttr(tensor), IntAttr(bits), IntAttr(low), IntAttr(high), scale, zero_point, IntAttr(axis),
-            StringAttr(rounding), StringAttr(after),
+            StringAttr(tensor),
+            IntAttr(bits),
+            IntAttr(low),
+            IntAttr(high),
+            scale,
+            zero_point,
+            IntAttr(axis),
+            StringAttr(rounding),
+            StringAttr(after),
         ]
 
     def verify(self) -> None:
@@ -265,7 +286,9 @@ class NetworkOp(IRDLOperation):
     def __init__(self, name: str, inputs: Sequence[PortAttr], outputs: Sequence[PortAttr], body: Region):
         super().__init__(
             properties={
-                "sym_name": StringAttr(name), "inputs": ArrayAttr(inputs), "outputs": ArrayAttr(outputs),
+                "sym_name": StringAttr(name),
+                "inputs": ArrayAttr(inputs),
+                "outputs": ArrayAttr(outputs),
             },
             regions=[body],
         )
@@ -351,7 +374,9 @@ class DenseOp(LayerOp):
         super().__init__(
             operands=[x],
             properties={
-                "weights": dense(weights), "bias": dense(bias), "node": None if node is None else StringAttr(node),
+                "weights": dense(weights),
+                "bias": dense(bias),
+                "node": None if node is None else StringAttr(node),
             },
             result_types=[tensor_of((*shape_of(x)[:-1], len(weights)), int(low.min()), int(high.max()))],
         )
@@ -385,7 +410,10 @@ def dense_ranges(weights: Integers, bias: Integers, element: IntType) -> tuple[I
     if total >= 1 << 61:
         raise VerifyException("the sums need more than 62 bits")
     positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
-    return positive * element.low + negative * element.high + bias, positive * element.high + negative * element.low + bias
+    return (
+        positive * element.low + negative * element.high + bias,
+        positive * element.high + negative * element.low + bias,
+    )
 
 
 @irdl_attr_definition
@@ -404,8 +432,11 @@ class StepAttr(ParametrizedAttribute):
         constant = np.zeros(0) if step.constant is None else step.constant
         if constant.size and np.all(constant == constant[0]):
             constant = constant[:1]
-        return cls(StringAttr(step.operation), dense_from_array(np.ascontiguousarray(constant)),
-                   StringAttr("" if step.mode is None else step.mode.value))
+        return cls(
+            StringAttr(step.operation),
+            dense_from_array(np.ascontiguousarray(constant)),
+            StringAttr("" if step.mode is None else step.mode.value),
+        )
 
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
@@ -423,7 +454,9 @@ class StepAttr(ParametrizedAttribute):
             mode = parser.parse_identifier() if operation == "round" else ""
             constant = parser.parse_optional_attribute()
         return [
-            StringAttr(operation), dense_from_array(np.zeros(0)) if constant is None else constant, StringAttr(mode)
+            StringAttr(operation),
+            dense_from_array(np.zeros(0)) if constant is None else constant,
+            StringAttr(mode),
         ]
 
     def to_step(self, elements: int) -> Step:
@@ -582,8 +615,13 @@ class TransposeOp(LayerOp):
             result_types=[TensorType(range_of(x), [shape[axis] for axis in permutation])],
         )
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The source's axis for each axis of the result."""
+        return numbers(self.permutation)
+
     def verify_(self) -> None:
-        order = cast(tuple[int, ...], self.permutation.get_values())
+        order = self.order
         shape = shape_of(self.input)
         if sorted(order) != list(range(len(shape))) or shape_of(self.result) != tuple(shape[axis] for axis in order):
             raise VerifyException("the permutation doesn't fit the shapes")
@@ -603,11 +641,10 @@ class CallOp(LayerOp):
 
     def __init__(self, layer: str, x: SSAValue, result_type: Attribute, node: str | None):
         super().__init__(
-            operands=[x], result_types=[result_type],
+            operands=[x],
+            result_types=[result_type],
             properties={"layer": StringAttr(layer), "node": None if node is None else StringAttr(node)},
         )
-
-
 
 
 Lbir = Dialect(

@@ -114,10 +114,12 @@ _ELEMENT_TYPES: tuple[tuple[np.dtype[Any], IntegerType | Float16Type | Float32Ty
 )
 _FROM_DTYPE = dict(_ELEMENT_TYPES)
 _TO_DTYPE: dict[Attribute, np.dtype[Any]] = {element: dtype for dtype, element in _ELEMENT_TYPES}
-_TO_DTYPE.update({
-    IntegerType(4): np.dtype(np.int8),
-    IntegerType(4, Signedness.UNSIGNED): np.dtype(np.uint8),
-})
+_TO_DTYPE.update(
+    {
+        IntegerType(4): np.dtype(np.int8),
+        IntegerType(4, Signedness.UNSIGNED): np.dtype(np.uint8),
+    }
+)
 
 
 def element_type_of(dtype: np.dtype[Any]) -> IntegerType | Float16Type | Float32Type | Float64Type:
@@ -671,9 +673,7 @@ class QuantizedConstantOp(IRDLOperation):
         return integer_range(self.bit_width, signed=self.signed is not None, narrow=self.narrow is not None)
 
     def verify_(self) -> None:
-        codes, scale, zero_point = (
-            cast(DenseAttr, each) for each in (self.codes, self.scale, self.zero_point)
-        )
+        codes, scale, zero_point = (cast(DenseAttr, each) for each in (self.codes, self.scale, self.zero_point))
         if not isinstance(codes.get_element_type(), IntegerType):
             raise VerifyException("codes must be integers")
         if self.output.type != TensorType(f32, codes.get_shape()):

@@ -228,9 +228,7 @@ class _Importer:
                 raise UnsupportedModelError(
                     label, f"{operator} must have the attribute {each}", remedy="Export the model again."
                 )
-        operation = operation_class(
-            operands, output_types, attributes, node_name=node_name, output_names=output_names
-        )
+        operation = operation_class(operands, output_types, attributes, node_name=node_name, output_names=output_names)
         try:
             operation.verify()
         except VerifyException as error:

@@ -158,8 +158,12 @@ def _constant(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     value = node.array_attribute("value")
     if value is not None:
         return value
-    for name, dtype in (("value_float", np.float32), ("value_int", np.int64), ("value_floats", np.float32),
-                        ("value_ints", np.int64)):
+    for name, dtype in (
+        ("value_float", np.float32),
+        ("value_int", np.int64),
+        ("value_floats", np.float32),
+        ("value_ints", np.int64),
+    ):
         if node.properties.get(name) is not None:
             return np.asarray(node.attribute(name), dtype)
     raise UnsupportedModelError(node.label, "a Constant of this kind isn't supported")
@@ -171,6 +175,15 @@ def _cast(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     x = cast(Array, inputs[0])
     target = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(node.int_attribute("to")))
     return x if target.kind == "f" and x.dtype.kind == "f" else x.astype(target)
+
+
+def _unary(function: Callable[[Array], Array]) -> Callable[[qonnx.NodeOp, Inputs], Array]:
+    """A kernel of the first input."""
+
+    def kernel(node: qonnx.NodeOp, inputs: Inputs) -> Array:
+        return function(cast(Array, inputs[0]))
+
+    return kernel
 
 
 def _first(function: Callable[..., Array]) -> Callable[[qonnx.NodeOp, Inputs], Array]:
@@ -193,14 +206,14 @@ KERNELS: dict[str, Callable[[qonnx.NodeOp, Inputs], Array]] = {
     "Abs": _first(np.abs),
     "Sqrt": _first(np.sqrt),
     "Exp": _first(np.exp),
-    "Relu": _first(lambda x: np.maximum(x, np.zeros((), x.dtype))),
-    "Sigmoid": _first(lambda x: 1 / (1 + np.exp(-x))),
+    "Relu": _unary(lambda x: np.maximum(x, np.zeros((), x.dtype))),
+    "Sigmoid": _unary(lambda x: 1 / (1 + np.exp(-x))),
     "Tanh": _first(np.tanh),
     "Min": _first(lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs))),
     "Max": _first(lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs))),
     "Clip": _clip,
-    "Identity": _first(lambda x: x),
-    "Dropout": _first(lambda x, *rest: x),
+    "Identity": _unary(lambda x: x),
+    "Dropout": _unary(lambda x: x),
     "Cast": _cast,
     "Softmax": _softmax,
     "LogSoftmax": _softmax,
@@ -211,7 +224,7 @@ KERNELS: dict[str, Callable[[qonnx.NodeOp, Inputs], Array]] = {
     "Flatten": _flatten,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
-    "Shape": _first(lambda x: np.asarray(x.shape, np.int64)),
+    "Shape": _unary(lambda x: np.asarray(x.shape, np.int64)),
     "Constant": _constant,
 }
 """The operators that can be executed, each by its first output."""
@@ -256,7 +269,9 @@ def graph_of(module: ModuleOp) -> qonnx.GraphOp:
     raise InputDataError("the module holds no qonnx.graph")
 
 
-def run(module: ModuleOp, inputs: Mapping[str, Array], *, dtype: type[np.floating[Any]] = np.float64) -> dict[str, Array]:
+def run(
+    module: ModuleOp, inputs: Mapping[str, Array], *, dtype: type[np.floating[Any]] = np.float64
+) -> dict[str, Array]:
     """
     Runs the module's graph on a batch: a leading axis of samples takes the place of the model's batch axis of 1.
 

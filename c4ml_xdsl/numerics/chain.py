@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from math import isqrt
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from c4ml_xdsl.numerics.rounding import RoundingMode, round_fraction
 
@@ -72,7 +72,9 @@ _TINY = 2.0**-900
 """Below this size error-free transformations may underflow: a bound never claims less where one isn't zero."""
 
 
-def _bounded(steps: Sequence[Step], n: Integers, constants: Sequence[Floats | None]) -> tuple[Floats, NDArray[np.bool_]]:
+def _bounded(
+    steps: Sequence[Step], n: Integers, constants: Sequence[Floats | None]
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Values of an integer-valued chain and where they aren't decided."""
     value = n.astype(np.float64)
     error = np.where(np.abs(n) <= 1 << 53, 0.0, np.abs(value) * 2.0**-52)
@@ -241,7 +243,7 @@ def _exact_point(steps: Sequence[Step], n: int, constants: Sequence[Fraction | N
                     if not last:
                         raise Undecided
                     # the boundary between the two, which the value then is
-                    a = round_fraction(Fraction(round((low + high)), 2), step.mode)
+                    a = round_fraction(Fraction(round(low + high), 2), step.mode)
                 low = high = Fraction(a)
             case other:
                 raise ValueError(f"unknown step {other}")
@@ -282,9 +284,7 @@ def evaluate(steps: Sequence[Step], n: Integers) -> Integers:
     for index in np.argwhere(undecided):
         element = int(index[0])
         if element not in fractions:
-            fractions[element] = [
-                None if s.constant is None else Fraction(float(s.constant[element])) for s in steps
-            ]
+            fractions[element] = [None if s.constant is None else Fraction(float(s.constant[element])) for s in steps]
         place = tuple(int(each) for each in index)
         result[place] = _exact(steps, int(n[place]), fractions[element])
     return result
@@ -355,6 +355,6 @@ def affine_values(steps: Sequence[Step], element: int) -> tuple[Fraction, Fracti
     return scale, offset
 
 
-def as_floats(array: NDArray[Any], shape: tuple[int, ...]) -> Floats:
+def as_floats(array: ArrayLike, shape: tuple[int, ...]) -> Floats:
     """A constant for a step: broadcast to a tensor's shape and flattened, one float64 an element."""
     return np.broadcast_to(np.asarray(array, np.float64), shape).reshape(-1)

@@ -33,7 +33,12 @@ class Thresholds:
         return self.base[:, None] + np.where(self.ascending[:, None], count, -count)
 
 
-def _bisect(function: Callable[[Integers], Integers], low: Integers, high: Integers, sign: Integers) -> Thresholds:
+def bisect(function: Callable[[Integers], Integers], low: Integers, high: Integers, sign: Integers) -> Thresholds:
+    """
+    The thresholds of a function on [low, high] of each element that never turns back: `sign` is 1 or -1 an element.
+
+    All levels of all elements are searched at once.
+    """
     ends = function(np.stack([low, high], axis=1))
     rise = sign * (ends[:, 1] - ends[:, 0])
     if np.any(rise < 0):
@@ -57,7 +62,7 @@ def solve_thresholds(steps: Sequence[Step], low: Integers, high: Integers) -> Th
     sign = direction(steps, len(low))
     if sign is None:
         return None
-    return _bisect(lambda n: evaluate(steps, n), low, high, sign)
+    return bisect(lambda n: evaluate(steps, n), low, high, sign)
 
 
 def enumerate_values(steps: Sequence[Step], low: int, high: int, elements: int) -> Integers:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +119,9 @@ class _Converter:
         for name, value in self.graph.inputs.items():
             shape = qonnx.static_shape(value)
             if shape is None:
-                raise UnsupportedModelError(name, "the input has no static shape", remedy="Run qonnx-infer-shapes first.")
+                raise UnsupportedModelError(
+                    name, "the input has no static shape", remedy="Run qonnx-infer-shapes first."
+                )
             self.raw[value] = Unquantised(name, shape)
             if name in self.declared:
                 element, scale, zero = self.declared[name]
@@ -158,8 +159,15 @@ class _Converter:
         return operation.results[0]
 
     def port(
-        self, name: str, shape: tuple[int, ...], element: lbir.IntType, scale: Fraction | np.float32, zero: Fraction,
-        a: Fraction, b: Fraction, rounding: str,
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        element: lbir.IntType,
+        scale: Fraction | np.float32,
+        zero: Fraction,
+        a: Fraction,
+        b: Fraction,
+        rounding: str,
     ) -> Real:
         """The input port for integers q with (q - zero) * scale = a * x + b, as a block argument."""
         value = self.block.insert_arg(lbir.tensor_of(shape, element.low, element.high), len(self.block.args))
@@ -168,23 +176,29 @@ class _Converter:
         port_scale = float(real_scale / a)
         port_zero = float(zero + b / real_scale)
         self.ports[name] = (
-            lbir.PortAttr.of(name, element, [port_scale], [port_zero], rounding=rounding), value,
+            lbir.PortAttr.of(name, element, [port_scale], [port_zero], rounding=rounding),
+            value,
         )
-        return Real(value, zero, (np.float32(scale).reshape(()),))
+        return Real(value, zero, (np.asarray(scale, np.float32),))
 
     # nodes -----------------------------------------------------------------------------------------------------
 
     def node(self, node: qonnx.NodeOp) -> None:
-        inputs = [value for value in node.operands if value not in self.constants and not isinstance(value.type, NoneType)]
+        inputs = [
+            value for value in node.operands if value not in self.constants and not isinstance(value.type, NoneType)
+        ]
         if not inputs or len(node.results) != 1:
             evaluate(node, [np.zeros(1, np.float32)] * len(node.operands))
             raise UnsupportedModelError(node.label, "only one output and constant parameters are supported")
         if any(value in self.after for value in inputs):
-            raise UnsupportedModelError(node.label, "nothing may follow a Softmax", remedy="Export the model without it.")
+            raise UnsupportedModelError(
+                node.label, "nothing may follow a Softmax", remedy="Export the model without it."
+            )
         data = inputs[0]
         if any(value is not data for value in inputs):
             raise UnsupportedModelError(
-                node.label, f"{node.operator} of two activations isn't supported yet",
+                node.label,
+                f"{node.operator} of two activations isn't supported yet",
                 remedy="Only networks without branches that join again can be compiled so far.",
             )
         if data in self.raw and data not in self.reals:
@@ -194,7 +208,8 @@ class _Converter:
         if handler is None:
             evaluate(node, [self.constants.get(v, np.zeros((1, 1), np.float32)) for v in node.operands])
             raise UnsupportedModelError(
-                node.label, f"the operator {node.operator} isn't supported behind a quantiser",
+                node.label,
+                f"the operator {node.operator} isn't supported behind a quantiser",
                 remedy="Export the model without it; the README lists what is supported.",
             )
         handler(self, node, data)
@@ -246,9 +261,7 @@ class _Converter:
         element, scale, zero, rounding = self.quantiser(node)
         if scale.size != 1:
             raise UnsupportedModelError(node.label, "an input with a scale for each channel isn't supported yet")
-        real = self.port(
-            raw.name, raw.shape, element, scale.reshape(())[()], zero, raw.scale, raw.offset, rounding
-        )
+        real = self.port(raw.name, raw.shape, element, np.float32(scale.item()), zero, raw.scale, raw.offset, rounding)
         value = real.integers
         for move in raw.moves:
             value = self.move(move, value)
@@ -315,7 +328,7 @@ class _Converter:
             raise UnsupportedModelError(
                 node.label,
                 "its weights are floats, not quantised",
-                remedy="Train with quantised weights (Brevitas: weight_quant=Int8WeightPerTensorFloat) and export a Quant.",
+                remedy="Train with quantised weights (Brevitas: weight_quant=…) and export them as Quant.",
             )
         gemm = isinstance(node, qonnx.GemmOp)
         if gemm and node.int_attribute("transA", 0):
@@ -332,7 +345,9 @@ class _Converter:
             raise UnsupportedModelError(node.label, "its weights have a fractional zero point")
         if np.any(scale != scale[:, :1]):
             raise UnsupportedModelError(
-                node.label, "its weights have a scale for each input", remedy="Use a scale for each output or one for all."
+                node.label,
+                "its weights have a scale for each input",
+                remedy="Use a scale for each output or one for all.",
             )
         if real.steps or any(factor.size != 1 for factor in real.factors):
             raise UnsupportedModelError(
@@ -343,7 +358,7 @@ class _Converter:
         bias = -integer_weights.sum(axis=1) * real.zero_point.numerator // real.zero_point.denominator
         factors = [*real.factors, scale[:, 0].astype(np.float32)]
         if real.zero_point.denominator == 2:
-            factors.append(np.float32(0.5).reshape(()))
+            factors.append(np.asarray(0.5, np.float32))
         result = self.add(lbir.DenseOp(real.integers, integer_weights, bias, node.label))
         output = Real(result, Fraction(0), tuple(factors))
         shape = lbir.shape_of(result)
@@ -425,7 +440,9 @@ class _Converter:
             raise UnsupportedModelError(node.label, "a reshape behind scales for each channel isn't supported yet")
         moved = self.move(node, real.integers)
         self.reals[node.output] = Real(
-            moved, real.zero_point, tuple(each.reshape(-1)[0].reshape(()) for each in real.factors),
+            moved,
+            real.zero_point,
+            tuple(each.reshape(-1)[0].reshape(()) for each in real.factors),
             tuple(
                 s if s.constant is None else replace(s, constant=as_floats(s.constant[:1], lbir.shape_of(moved)))
                 for s in real.steps
@@ -446,7 +463,8 @@ class _Converter:
         real = self.reals.get(value)
         if real is None:
             raise UnsupportedModelError(
-                name, "this output isn't computed from quantised values",
+                name,
+                "this output isn't computed from quantised values",
                 remedy="Quantise the input in the model, or declare its type with --input-type.",
             )
         shape, chain = lbir.shape_of(real.integers), real.chain()
@@ -457,16 +475,21 @@ class _Converter:
         for form in forms:
             if form is None or form[0] == 0:
                 raise UnsupportedModelError(
-                    name, "between the last layer and this output stands more than a scale and an offset",
+                    name,
+                    "between the last layer and this output stands more than a scale and an offset",
                     remedy="Put a quantiser behind the last activation.",
                 )
             scales.append(form[0])
             zeros.append(-form[1] / form[0])
         integers = real.integers
         owner = integers.owner
-        if isinstance(owner, lbir.DenseOp) and not integers.uses and any(zeros) and all(
-            zero.denominator == 1 for zero in zeros
-        ) and owner.bias.get_shape() == (elements,):
+        if (
+            isinstance(owner, lbir.DenseOp)
+            and not integers.uses
+            and any(zeros)
+            and all(zero.denominator == 1 for zero in zeros)
+            and owner.bias.get_shape() == (elements,)
+        ):
             # offsets on the accumulator's grid are its bias
             bias = lbir.integers(owner.bias) - np.array([int(zero) for zero in zeros], np.int64)
             integers = self.add(lbir.DenseOp(owner.input, lbir.integers(owner.weights), bias, owner.label))
@@ -483,7 +506,11 @@ class _Converter:
             scales, zeros = scales[:1], zeros[:1]
         element = lbir.range_of(integers)
         port = lbir.PortAttr.of(
-            name, element, [float(each) for each in scales], [float(each) for each in zeros], axis=axis,
+            name,
+            element,
+            [float(each) for each in scales],
+            [float(each) for each in zeros],
+            axis=axis,
             after=self.after.get(value, ""),
         )
         return port, integers
@@ -534,12 +561,14 @@ def _input_types(text: str | None, names: Sequence[str]) -> dict[str, tuple[lbir
                 raise ValueError
         except (ValueError, VerifyException, ZeroDivisionError) as error:
             raise OptionError(
-                f"--input-type {entry}: not a type", remedy="Write [TENSOR=]TYPE[:SCALE[:ZERO_POINT]], as in UINT8:0.00390625"
+                f"--input-type {entry}: not a type",
+                remedy="Write [TENSOR=]TYPE[:SCALE[:ZERO_POINT]], as in UINT8:0.00390625",
             ) from error
         for target in targets:
             if target not in names:
-                raise OptionError(f"--input-type {entry}: the model has no input {target}",
-                                  remedy=f"Its inputs are: {', '.join(names)}")
-            declared[target] = (element, cast(np.float32, scale), zero)
+                raise OptionError(
+                    f"--input-type {entry}: the model has no input {target}",
+                    remedy=f"Its inputs are: {', '.join(names)}",
+                )
+            declared[target] = (element, scale, zero)
     return declared
-

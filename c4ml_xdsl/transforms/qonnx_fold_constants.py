@@ -96,14 +96,22 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
             arrays = arrays[1:]
             rank = source.code_array.ndim
             moved = [
-                evaluate(node, [each, *arrays]) if isinstance(node, qonnx.TransposeOp) or index == 0 else each.reshape(())
+                evaluate(node, [each, *arrays])
+                if isinstance(node, qonnx.TransposeOp) or index == 0
+                else each.reshape(())
                 for index, each in enumerate(
                     (source.code_array, *(_spread(x, rank) for x in (source.scale_array, source.zero_point_array)))
                 )
             ]
             return qonnx.QuantizedConstantOp(
-                moved[0], moved[1], moved[2], bits=source.bit_width, signed=source.signed is not None,
-                narrow=source.narrow is not None, node_name=node.label, tensor_name=tensor,
+                moved[0],
+                moved[1],
+                moved[2],
+                bits=source.bit_width,
+                signed=source.signed is not None,
+                narrow=source.narrow is not None,
+                node_name=node.label,
+                tensor_name=tensor,
             )
     return qonnx.InitializerOp(evaluate(node, arrays), tensor)
 

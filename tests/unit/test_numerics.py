@@ -28,8 +28,14 @@ def oracle(steps: list[tuple[str, float]], mode: RoundingMode, low: int, high: i
             root = Fraction(isqrt(c.numerator * c.denominator << 400), c.denominator << 200)
             value = value / root
         else:
-            value = {"add": value + c, "sub": value - c, "mul": value * c, "div": value / c if c else value,
-                     "max": max(value, c), "min": min(value, c)}[operation]
+            value = {
+                "add": value + c,
+                "sub": value - c,
+                "mul": value * c,
+                "div": value / c if c else value,
+                "max": max(value, c),
+                "min": min(value, c),
+            }[operation]
     return min(max(round_fraction(min(max(value, Fraction(low)), Fraction(high)), mode), low), high)
 
 
@@ -79,6 +85,8 @@ def test_a_tie_that_floats_miss_is_decided_exactly() -> None:
 def test_a_tie_behind_an_irrational_factor_is_a_tie() -> None:
     """(n - mean) / sqrt(3) + 0.5 at n = mean is exactly one half."""
     chain = [Step("sub", one(7.0)), Step("div_sqrt", one(3.0)), Step("add", one(0.5))]
-    values = [int(evaluate([*chain, Step("round", mode=m)], np.array([[7]]))[0, 0]) for m in
-              (RoundingMode.HALF_EVEN, RoundingMode.HALF_UP)]
+    values = [
+        int(evaluate([*chain, Step("round", mode=m)], np.array([[7]]))[0, 0])
+        for m in (RoundingMode.HALF_EVEN, RoundingMode.HALF_UP)
+    ]
     assert values == [0, 1]

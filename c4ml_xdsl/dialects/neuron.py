@@ -1,0 +1,247 @@
+"""
+The `neuron` dialect: one layer, unrolled into scalar values of exact range.
+
+A `neuron.layer` takes one scalar an input element and yields one an output element. A `neuron.sum` is an exact linear
+form; passes choose how it is built and rewrite it into rows of few shifted operands, one adder each. Tables,
+thresholds and requantisations keep their meaning down to here, so circuit optimisation can use it.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, SymbolNameConstraint, i64
+from xdsl.ir import Attribute, Dialect, Region, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
+from xdsl.utils.exceptions import VerifyException
+
+from c4ml_xdsl.dialects.lbir import IntType, numbers, range_of
+from c4ml_xdsl.numerics.rounding import RoundingMode
+
+
+def array(values: Sequence[int]) -> DenseArrayBase:
+    """An array attribute of integers."""
+    return cast(DenseArrayBase, DenseArrayBase.from_list(i64, [int(value) for value in values]))
+
+
+@irdl_op_definition
+class LayerOp(IRDLOperation):
+    """A layer: `description` says in words what it computes, for the comments of the Verilog."""
+
+    name = "neuron.layer"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    description = opt_prop_def(StringAttr)
+    body = region_def("single_block")
+
+    traits = traits_def(IsolatedFromAbove(), SymbolOpInterface())
+
+    def __init__(self, name: str, body: Region, description: str | None = None):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "description": None if description is None else StringAttr(description),
+            },
+            regions=[body],
+        )
+
+    @property
+    def yielded(self) -> tuple[SSAValue, ...]:
+        """The layer's results."""
+        last = self.body.block.last_op
+        if not isinstance(last, YieldOp):
+            raise VerifyException("the body of a neuron.layer must end in neuron.yield")
+        return tuple(last.operands)
+
+    def verify_(self) -> None:
+        for value in (*self.body.block.args, *self.yielded):
+            range_of(value)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        if self.description is not None:
+            printer.print_string(" ")
+            printer.print_string_literal(self.description.data)
+        printer.print_string(" ")
+        printer.print_region(self.body)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "LayerOp":
+        name = parser.parse_symbol_name()
+        description = parser.parse_optional_str_literal()
+        properties: dict[str, Attribute] = {"sym_name": name}
+        if description is not None:
+            properties["description"] = StringAttr(description)
+        return cls.create(properties=properties, regions=[parser.parse_region()])
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """The layer's results, in the order of the output tensor's elements."""
+
+    name = "neuron.yield"
+
+    values = var_operand_def(IntType)
+
+    traits = traits_def(IsTerminator(), HasParent(LayerOp))
+    assembly_format = "$values attr-dict `:` type($values)"
+
+    def __init__(self, values: Sequence[SSAValue]):
+        super().__init__(operands=[values])
+
+
+@irdl_op_definition
+class ConstantOp(IRDLOperation):
+    """An integer."""
+
+    name = "neuron.constant"
+
+    value = prop_def(IntegerAttr)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$value attr-dict `:` type($result)"
+
+    def verify_(self) -> None:
+        element = range_of(self.result)
+        if not element.low <= self.value.value.data <= element.high:
+            raise VerifyException("the constant leaves its range")
+
+
+@irdl_op_definition
+class SumOp(IRDLOperation):
+    """
+    An exact linear form: the sum of coefficient * operand, and a constant.
+
+    It is a row, which is one adder, when it has at most three operands and powers of two as coefficients. The result's
+    range must lie within what the operands' ranges allow.
+    """
+
+    name = "neuron.sum"
+
+    terms = var_operand_def(IntType)
+    coefficients = prop_def(DenseArrayBase)
+    constant = prop_def(IntegerAttr)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$terms `times` $coefficients `plus` $constant attr-dict `:` type($terms) `->` type($result)"
+
+    @staticmethod
+    def of(terms: Sequence[SSAValue], coefficients: Sequence[int], constant: int, result_type: IntType) -> "SumOp":
+        """A sum; the caller gives the exact range."""
+        return SumOp.create(
+            operands=terms,
+            result_types=[result_type],
+            properties={"coefficients": array(coefficients), "constant": IntegerAttr(constant, i64)},
+        )
+
+    @property
+    def is_row(self) -> bool:
+        """Whether this is one adder."""
+        return len(self.terms) <= 3 and all(abs(c) & (abs(c) - 1) == 0 for c in numbers(self.coefficients))
+
+    def verify_(self) -> None:
+        coefficients = numbers(self.coefficients)
+        if len(coefficients) != len(self.terms):
+            raise VerifyException(f"{len(self.terms)} terms have {len(coefficients)} coefficients")
+        if not all(coefficients):
+            raise VerifyException("a coefficient is 0")
+        low, high = interval(self.terms, coefficients, self.constant.value.data)
+        element = range_of(self.result)
+        if element.low < low or element.high > high:
+            raise VerifyException(f"the range {element} is wider than what the terms allow, {low} to {high}")
+
+
+def interval(terms: Sequence[SSAValue], coefficients: Sequence[int], constant: int) -> tuple[int, int]:
+    """What the ranges of the terms allow a sum to be, the terms taken as independent."""
+    low = high = constant
+    for term, coefficient in zip(terms, coefficients, strict=True):
+        element = range_of(term)
+        ends = coefficient * element.low, coefficient * element.high
+        low, high = low + min(ends), high + max(ends)
+    return low, high
+
+
+@irdl_op_definition
+class RequantizeOp(IRDLOperation):
+    """clip(round((x + offset) / 2^shift)) to the result's range."""
+
+    name = "neuron.requantize"
+
+    input = operand_def(IntType)
+    offset = prop_def(IntegerAttr)
+    shift = prop_def(IntegerAttr)
+    rounding = prop_def(StringAttr)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$input `offset` $offset `shift` $shift `round` $rounding attr-dict `:` type($input) `->` type($result)"
+    )
+
+    def verify_(self) -> None:
+        if self.rounding.data not in set(RoundingMode):
+            raise VerifyException(f"unknown rounding {self.rounding.data}")
+        if not 0 <= self.shift.value.data <= 60:
+            raise VerifyException("the shift must be between 0 and 60")
+
+
+@irdl_op_definition
+class ThresholdOp(IRDLOperation):
+    """base + #{k : x >= t_k}, or base - #{…} with `falling`; the thresholds are sorted."""
+
+    name = "neuron.threshold"
+
+    input = operand_def(IntType)
+    thresholds = prop_def(DenseArrayBase)
+    base = prop_def(IntegerAttr)
+    falling = prop_def(IntegerAttr)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$input `,` $thresholds `base` $base `falling` $falling attr-dict `:` type($input) `->` type($result)"
+    )
+
+    def verify_(self) -> None:
+        values = numbers(self.thresholds)
+        if list(values) != sorted(values):
+            raise VerifyException("the thresholds aren't sorted")
+
+
+@irdl_op_definition
+class TableOp(IRDLOperation):
+    """table[x - lo], lo being the lowest integer of x."""
+
+    name = "neuron.table"
+
+    input = operand_def(IntType)
+    table = prop_def(DenseArrayBase)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$input `,` $table attr-dict `:` type($input) `->` type($result)"
+
+    def verify_(self) -> None:
+        element, values = range_of(self.input), numbers(self.table)
+        if len(values) != element.high - element.low + 1:
+            raise VerifyException(f"the table must have a value for each integer of {element}")
+        if min(values) < range_of(self.result).low or max(values) > range_of(self.result).high:
+            raise VerifyException("a table's value leaves the result's range")
+
+
+Neuron = Dialect("neuron", [LayerOp, YieldOp, ConstantOp, SumOp, RequantizeOp, ThresholdOp, TableOp])

@@ -1,0 +1,44 @@
+"""Runs a `neuron.layer` on a batch: one array of samples a scalar."""
+
+import numpy as np
+from xdsl.ir import Operation, SSAValue
+
+from c4ml_xdsl.dialects import neuron
+from c4ml_xdsl.dialects.lbir import numbers, range_of
+from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
+
+
+def run_layer(layer: neuron.LayerOp, inputs: Integers) -> Integers:
+    """The layer's outputs, of shape (outputs, samples), for inputs of shape (inputs, samples)."""
+    block = layer.body.block
+    values: dict[SSAValue, Integers] = dict(zip(block.args, inputs, strict=True))
+    for operation in block.ops:
+        if not isinstance(operation, neuron.YieldOp):
+            values[operation.results[0]] = _evaluate(operation, values, inputs.shape[1])
+    return np.stack([values[value] for value in layer.yielded])
+
+
+def _evaluate(operation: Operation, values: dict[SSAValue, Integers], samples: int) -> Integers:
+    match operation:
+        case neuron.ConstantOp():
+            return np.full(samples, operation.value.value.data, np.int64)
+        case neuron.SumOp():
+            total = np.full(samples, operation.constant.value.data, np.int64)
+            for term, coefficient in zip(operation.terms, numbers(operation.coefficients), strict=True):
+                total += coefficient * values[term]
+            return total
+        case neuron.RequantizeOp():
+            element = range_of(operation.result)
+            shifted = values[operation.input] + operation.offset.value.data
+            rounded = round_shift(shifted, operation.shift.value.data, RoundingMode(operation.rounding.data))
+            return np.clip(rounded, element.low, element.high)
+        case neuron.ThresholdOp():
+            thresholds = np.array(numbers(operation.thresholds), np.int64)
+            count = np.searchsorted(thresholds, values[operation.input], side="right")
+            return operation.base.value.data + (-count if operation.falling.value.data else count)
+        case neuron.TableOp():
+            low = range_of(operation.input).low
+            return np.array(numbers(operation.table), np.int64)[values[operation.input] - low]
+        case _:
+            raise NotImplementedError(operation.name)

@@ -1,0 +1,156 @@
+"""The pass `lbir-fold-thresholds`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+
+from c4ml_xdsl.dialects import lbir
+from c4ml_xdsl.errors import UnsupportedModelError
+from c4ml_xdsl.numerics.chain import Integers, Step, affine
+from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
+from c4ml_xdsl.numerics.staircase import Thresholds, TooManyValues, bisect, enumerate_values, solve_thresholds
+
+
+@dataclass(frozen=True)
+class LbirFoldThresholds(ModulePass):
+    """
+    Makes one integer operation of each elementwise chain, exactly equal to it on every integer that can occur.
+
+    A chain that is a shift with rounding and saturation becomes `lbir.requantize` (proved by comparing thresholds), any
+    other monotone one `lbir.threshold`, the rest `lbir.table`.
+
+    Before:
+    ```mlir
+    lbir.network @g inputs [#lbir.port<"x" bits 4 range [-8, 7] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%x: tensor<1x2x!lbir.int<-8, 7>>):
+      %y = lbir.activate %x steps [#lbir.step<mul dense<0.5> : tensor<1xf64>>, #lbir.step<max dense<0.0> : tensor<1xf64>>, #lbir.step<min dense<3.0> : tensor<1xf64>>, #lbir.step<round half_even>] : tensor<1x2x!lbir.int<-8, 7>> -> tensor<1x2x!lbir.int<0, 3>>
+      lbir.output %y : tensor<1x2x!lbir.int<0, 3>>
+    }
+    ```
+    After `lbir-fold-thresholds`:
+    ```mlir
+    lbir.network @g inputs [#lbir.port<"x" bits 4 range [-8, 7] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%x: tensor<1x2x!lbir.int<-8, 7>>):
+      %y = lbir.requantize %x offset dense<0> : tensor<1xi8> shift 1 : i64 round "half_even" : tensor<1x2x!lbir.int<-8, 7>> -> tensor<1x2x!lbir.int<0, 3>>
+      lbir.output %y : tensor<1x2x!lbir.int<0, 3>>
+    }
+    ```
+    """  # noqa: E501
+
+    name = "lbir-fold-thresholds"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for network in op.body.block.ops:
+            if isinstance(network, lbir.NetworkOp):
+                for operation in list(network.body.block.ops):
+                    if isinstance(operation, lbir.ActivateOp):
+                        folded = _fold(operation)
+                        network.body.block.insert_op_before(folded, operation)
+                        operation.result.replace_all_uses_with(folded.results[0])
+                        operation.detach()
+                        operation.erase()
+
+
+def _fold(activate: lbir.ActivateOp) -> Operation:
+    chain = activate.chain()
+    low, high = element_ranges(activate)
+    found = solve_thresholds(chain, low, high)
+    if found is None:
+        element = lbir.range_of(activate.input)
+        try:
+            table = enumerate_values(chain, element.low, element.high, len(low))
+        except TooManyValues as error:
+            raise UnsupportedModelError(
+                activate.label,
+                f"its activation isn't monotone and its input has {element.bits} bits",
+                remedy="Quantise the activation's input to fewer bits.",
+            ) from error
+        return _create(lbir.TableOp, activate, int(table.min()), int(table.max()), {"table": lbir.dense(table)})
+    ends = found.evaluate(np.stack([low, high], axis=1))
+    least, most = int(ends.min()), int(ends.max())
+    shifted = _as_requantisation(chain, found, low, high, least, most)
+    if shifted is not None:
+        offset, shift, mode = shifted
+        return _create(
+            lbir.RequantizeOp,
+            activate,
+            least,
+            most,
+            {"offset": lbir.dense(offset), "shift": IntegerAttr(shift, i64), "rounding": StringAttr(mode.value)},
+        )
+    return _create(
+        lbir.ThresholdOp,
+        activate,
+        least,
+        most,
+        {
+            "thresholds": lbir.dense(found.thresholds),
+            "base": lbir.dense(found.base),
+            "ascending": lbir.dense(found.ascending.astype(np.int64)),
+        },
+    )
+
+
+def _create(
+    kind: type[lbir.LayerOp], activate: lbir.ActivateOp, low: int, high: int, properties: dict[str, Attribute]
+) -> Operation:
+    if activate.node is not None:
+        properties["node"] = activate.node
+    return kind.create(
+        operands=[activate.input],
+        properties=properties,
+        result_types=[lbir.tensor_of(lbir.shape_of(activate.input), low, high)],
+    )
+
+
+def element_ranges(activate: lbir.ActivateOp) -> tuple[Integers, Integers]:
+    """The lowest and highest integer that each element of an activation's input can have."""
+    size = lbir.size_of(activate.input)
+    source = activate.input.owner
+    if isinstance(source, lbir.DenseOp):
+        low, high = source.channel_ranges()
+        rows = size // len(low)
+        return np.tile(low, rows), np.tile(high, rows)
+    element = lbir.range_of(activate.input)
+    return np.full(size, element.low, np.int64), np.full(size, element.high, np.int64)
+
+
+def _as_requantisation(
+    chain: Sequence[Step], found: Thresholds, low: Integers, high: Integers, least: int, most: int
+) -> tuple[Integers, int, RoundingMode] | None:
+    """Offset, shift and rounding of an equal shift-round-clip, None where there is none."""
+    mode = chain[-1].mode
+    if mode is None or not np.all(found.ascending):
+        return None
+    offsets: list[int] = []
+    shift: int | None = None
+    for element in range(len(low)):
+        form = affine(chain, element)
+        if form is None:
+            return None
+        scale, offset = form
+        exponent = scale.denominator.bit_length() - 1
+        if scale.numerator != 1 or scale.denominator != 1 << exponent or exponent > 60:
+            return None
+        if shift is None:
+            shift = exponent
+        scaled = offset * (1 << exponent)
+        if shift != exponent or scaled.denominator != 1 or abs(scaled) > 1 << 60:
+            return None
+        offsets.append(int(scaled))
+    if shift is None:
+        return None
+    offset = np.array(offsets, np.int64)
+
+    def candidate(n: Integers) -> Integers:
+        return np.clip(round_shift(n + offset[:, None], shift, mode), least, most)
+
+    solved = bisect(candidate, low, high, np.ones(len(low), np.int64))
+    if np.array_equal(solved.base, found.base) and np.array_equal(solved.thresholds, found.thresholds):
+        return (offset[:1] if np.all(offset == offset[0]) else offset), shift, mode
+    return None

@@ -1,0 +1,65 @@
+"""The pass `lbir-infer-ranges`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from c4ml_xdsl.dialects import lbir
+from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
+
+
+@dataclass(frozen=True)
+class LbirInferRanges(ModulePass):
+    """
+    Narrows every tensor to the integers that can occur, from the inputs on.
+
+    Before:
+    ```mlir
+    lbir.network @g inputs [#lbir.port<"x" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 8 range [0, 255] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%x: tensor<1x2x!lbir.int<0, 3>>):
+      %y = lbir.dense %x weights dense<[[1, 2]]> : tensor<1x2xi8> bias dense<[1]> : tensor<1xi8> : tensor<1x2x!lbir.int<0, 3>> -> tensor<1x1x!lbir.int<0, 255>>
+      lbir.output %y : tensor<1x1x!lbir.int<0, 255>>
+    }
+    ```
+    After `lbir-infer-ranges`:
+    ```mlir
+    lbir.network @g inputs [#lbir.port<"x" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 8 range [0, 255] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%x: tensor<1x2x!lbir.int<0, 3>>):
+      %y = lbir.dense %x weights dense<[[1, 2]]> : tensor<1x2xi8> bias dense<[1]> : tensor<1xi8> : tensor<1x2x!lbir.int<0, 3>> -> tensor<1x1x!lbir.int<1, 10>>
+      lbir.output %y : tensor<1x1x!lbir.int<1, 10>>
+    }
+    ```
+    """  # noqa: E501
+
+    name = "lbir-infer-ranges"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for network in op.body.block.ops:
+            if not isinstance(network, lbir.NetworkOp):
+                continue
+            for operation in list(network.body.block.ops):
+                match operation:
+                    case lbir.DenseOp():
+                        low, high = operation.channel_ranges()
+                        ends = int(low.min()), int(high.max())
+                    case lbir.RequantizeOp():
+                        source, old = lbir.range_of(operation.input), lbir.range_of(operation.result)
+                        offset = lbir.integers(operation.offset)
+                        extremes = np.array([source.low + int(offset.min()), source.high + int(offset.max())])
+                        rounded = round_shift(
+                            extremes, operation.shift.value.data, RoundingMode(operation.rounding.data)
+                        )
+                        ends = tuple(int(each) for each in np.clip(rounded, old.low, old.high))
+                    case lbir.ReshapeOp() | lbir.TransposeOp():
+                        source = lbir.range_of(operation.input)
+                        ends = source.low, source.high
+                    case _:
+                        continue
+                result = operation.results[0]
+                wanted = lbir.tensor_of(lbir.shape_of(result), ends[0], ends[1])
+                if result.type != wanted:
+                    Rewriter.replace_value_with_new_type(result, wanted)
