@@ -7,6 +7,7 @@ thresholds and requantisations keep their meaning down to here, so circuit optim
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, SymbolNameConstraint, i64
@@ -32,8 +33,13 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 
 
 def array(values: Sequence[int]) -> DenseArrayBase:
-    """An array attribute of integers."""
-    return cast(DenseArrayBase, DenseArrayBase.from_list(i64, [int(value) for value in values]))
+    """An array attribute of integers, the same one for the same integers."""
+    return _array(tuple(values))
+
+
+@lru_cache(maxsize=1 << 14)
+def _array(values: tuple[int, ...]) -> DenseArrayBase:
+    return cast(DenseArrayBase, DenseArrayBase.from_list(i64, values))
 
 
 @irdl_op_definition
@@ -114,6 +120,11 @@ class ConstantOp(IRDLOperation):
 
     traits = traits_def(Pure())
     assembly_format = "$value attr-dict `:` type($result)"
+
+    @classmethod
+    def of(cls, value: int) -> "ConstantOp":
+        """A constant, which is the whole range of its type."""
+        return cls.create(properties={"value": IntegerAttr(value, i64)}, result_types=[IntType(value, value)])
 
     def verify_(self) -> None:
         element = range_of(self.result)

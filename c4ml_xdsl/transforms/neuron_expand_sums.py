@@ -1,0 +1,123 @@
+"""The pass `neuron-expand-sums`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from c4ml_xdsl.circuits.adder_rows import Operand, Row, signed_digits, sum_in_rows
+from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
+
+
+@dataclass(frozen=True)
+class NeuronExpandSums(ModulePass):
+    """
+    Builds each sum from rows, which are adders of two operands, or of three for the target `xilinx`.
+
+    The strategy `direct` multiplies each input by the odd parts of its weights, once a layer, and adds the products:
+    the narrowest first, or for `delay` those that are ready first.
+
+    Before:
+    ```mlir
+    neuron.layer @l {
+    ^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
+      %s = neuron.sum %a, %b times array<i64: 3, -2> plus 1 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-5, 10>
+      neuron.yield %s : !lbir.int<-5, 10>
+    }
+    ```
+    After `neuron-expand-sums{target=xilinx}`:
+    ```mlir
+    neuron.layer @l {
+    ^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
+      %a_times_3 = neuron.sum %a, %a times array<i64: -1, 4> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 9>
+      %s = neuron.sum %b, %a_times_3 times array<i64: -2, 1> plus 1 : i64 : !lbir.int<0, 3>, !lbir.int<0, 9> -> !lbir.int<-5, 10>
+      neuron.yield %s : !lbir.int<-5, 10>
+    }
+    ```
+    """  # noqa: E501
+
+    name = "neuron-expand-sums"
+
+    strategy: Literal["direct"] = "direct"
+    target: Literal["xilinx", "generic"] = "xilinx"
+    minimize: Literal["area", "delay", "balanced"] = "balanced"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for layer in op.body.block.ops:
+            if isinstance(layer, neuron.LayerOp):
+                _Expansion(layer, 3 if self.target == "xilinx" else 2, self.minimize == "delay").run()
+
+
+class _Expansion:
+    """The expansion of one layer: rebuilds its list of operations once."""
+
+    def __init__(self, layer: neuron.LayerOp, arity: int, fewest_levels: bool):
+        self.layer, self.arity, self.fewest_levels = layer, arity, fewest_levels
+        self.products: dict[tuple[SSAValue, int], tuple[SSAValue, int]] = {}
+        self.operations: list[Operation] = []
+
+    def run(self) -> None:
+        block = self.layer.body.block
+        old = list(block.ops)
+        for operation in old:
+            operation.detach()
+        for operation in old:
+            if isinstance(operation, neuron.SumOp):
+                result = self.expand(operation)
+                result.name_hint = operation.result.name_hint
+                operation.result.replace_all_uses_with(result)
+                operation.erase()
+            else:
+                self.operations.append(operation)
+        block.add_ops(self.operations)
+
+    def expand(self, operation: neuron.SumOp) -> SSAValue:
+        """The last row of a sum; its range is the one that was known, which may be narrower than the rows say."""
+        sources: list[SSAValue] = []
+        operands: list[Operand] = []
+        for term, coefficient in zip(operation.terms, lbir.numbers(operation.coefficients), strict=True):
+            shift = (coefficient & -coefficient).bit_length() - 1
+            source, depth = self.product(term, abs(coefficient) >> shift)
+            element = lbir.range_of(source)
+            operands.append(Operand(len(sources), element.low, element.high, shift, coefficient < 0, depth))
+            sources.append(source)
+        rows = sum_in_rows(operands, operation.constant.value.data, self.fewest_levels, self.arity, len(sources))
+        known = lbir.range_of(operation.result)
+        return self.emit(rows, sources, operation.result.name_hint or "sum", (known.low, known.high))
+
+    def product(self, term: SSAValue, odd: int) -> tuple[SSAValue, int]:
+        """`term * odd` and the rows that it takes, built once a layer."""
+        if odd == 1:
+            return term, 0
+        found = self.products.get((term, odd))
+        if found is None:
+            element = lbir.range_of(term)
+            digits = [Operand(0, element.low, element.high, shift, negative) for shift, negative in signed_digits(odd)]
+            rows = sum_in_rows(digits, 0, self.fewest_levels, self.arity, 1)
+            ends = element.low * odd, element.high * odd
+            value = self.emit(rows, [term], f"{term.name_hint or 'x'}_times_{odd}", ends)
+            value.name_hint = f"{term.name_hint or 'x'}_times_{odd}"
+            found = value, len(rows)
+            self.products[term, odd] = found
+        return found
+
+    def emit(self, rows: list[Row], sources: list[SSAValue], name: str, ends: tuple[int, int]) -> SSAValue:
+        """Writes rows; `ends` is what is known of the last one's range."""
+        values = [*sources]
+        for row in rows:
+            low, high = ends if row is rows[-1] else (row.low, row.high)
+            created = neuron.SumOp.of(
+                [values[part.index] for part in row.operands],
+                [(-1 if part.negative else 1) << part.shift for part in row.operands],
+                row.constant,
+                integer_type(low, high),
+            )
+            if row is not rows[-1]:
+                created.result.name_hint = f"{name}_row_{row.index - len(sources)}"
+            self.operations.append(created)
+            values.append(created.result)
+        return values[-1]
