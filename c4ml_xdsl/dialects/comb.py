@@ -31,6 +31,7 @@ from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
 
 MAXIMUM_TABLE_INPUTS = 16
+PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 
 
 def width_of(value: SSAValue) -> int:
@@ -205,7 +206,7 @@ class ICmpOp(upstream.TwoStateOperation, Foldable):
     @property
     def mnemonic(self) -> str:
         """The predicate's name."""
-        return upstream.ICMP_COMPARISON_OPERATIONS[self.predicate.value.data]
+        return PREDICATES[self.predicate.value.data]
 
     def print(self, printer: Printer) -> None:
         self.print_optional_two_state_keyword(printer)
@@ -219,13 +220,13 @@ class ICmpOp(upstream.TwoStateOperation, Foldable):
     def parse(cls, parser: Parser) -> "ICmpOp":
         two_state = cls.parse_optional_two_state_keyword(parser)
         mnemonic = parser.parse_identifier()
-        if mnemonic not in upstream.ICMP_COMPARISON_OPERATIONS:
+        if mnemonic not in PREDICATES:
             parser.raise_error(f"unknown comparison {mnemonic}")
         operands = _parse_operands(parser, 2)
         attributes = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
         operand_type = parser.parse_type()
-        predicate = IntegerAttr(upstream.ICMP_COMPARISON_OPERATIONS.index(mnemonic), i64)
+        predicate = IntegerAttr(PREDICATES.index(mnemonic), i64)
         return cls.create(
             operands=[parser.resolve_operand(operand, operand_type) for operand in operands],
             result_types=[i1],

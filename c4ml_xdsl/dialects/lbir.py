@@ -128,6 +128,11 @@ def size_of(value: SSAValue) -> int:
     return math.prod(shape_of(value))
 
 
+def permuted_positions(shape: Sequence[int], order: Sequence[int]) -> list[int]:
+    """The position in the source of each element of a transposed tensor."""
+    return np.arange(math.prod(shape)).reshape(shape).transpose(list(order)).reshape(-1).tolist()
+
+
 def integers(attribute: Attribute) -> Integers:
     """The int64 array that a dense attribute holds."""
     return array_from_dense(cast(DenseAttr, attribute)).astype(np.int64)

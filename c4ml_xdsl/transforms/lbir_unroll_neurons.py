@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from xdsl.context import Context
@@ -153,13 +154,13 @@ def _sums(
     inputs = weights.shape[1]
     element = lbir.range_of(dense.input)
     low, high = lbir.dense_ranges(weights, np.zeros(len(weights), np.int64), element)
-    used = [np.flatnonzero(row) for row in weights]
+    used = [[index for index, weight in enumerate(row) if weight] for row in cast(list[list[int]], weights.tolist())]
     results: list[SSAValue] = []
     for row in range(rows):
         for output in range(len(weights)):
             index = len(results)
             added = int(constant[index])
-            terms = [values[row * inputs + position] for position in used[output].tolist()]
+            terms = [values[row * inputs + position] for position in used[output]]
             result_type = integer_type(int(low[output]) + added, int(high[output]) + added)
             if terms:
                 operation: Operation = neuron.SumOp.of(

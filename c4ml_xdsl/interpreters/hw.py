@@ -1,0 +1,216 @@
+"""
+Runs `hw` modules of `comb` operations on a batch, bit by bit what the Verilog does.
+
+A value of up to 62 bits is an int64 array of unsigned integers, one a sample. Wider values, which are packed tensors,
+are held as their parts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import numpy as np
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+
+from c4ml_xdsl.dialects import comb
+from c4ml_xdsl.errors import InputDataError
+from c4ml_xdsl.numerics.chain import Integers
+
+NARROW = 62
+CHUNK = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Parts side by side, the first one in the least significant bits: (width, unsigned integers) each."""
+
+    parts: tuple[tuple[int, Integers], ...]
+    starts: dict[int, int]
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[int, Integers]]) -> "Packed":
+        """Joins parts."""
+        starts: dict[int, int] = {}
+        position = 0
+        for index, (width, _) in enumerate(parts):
+            starts[position] = index
+            position += width
+        return cls(tuple(parts), starts)
+
+    def slice(self, low: int, width: int) -> "Value":
+        """`width` bits from bit `low` on."""
+        index = self.starts.get(low)
+        if index is not None and self.parts[index][0] == width:
+            return self.parts[index][1]
+        pieces: list[tuple[int, Integers]] = []
+        position = 0
+        for part_width, part in self.parts:
+            first, last = max(low, position), min(low + width, position + part_width)
+            if first < last:
+                pieces.append((last - first, (part >> (first - position)) & ((1 << (last - first)) - 1)))
+            position += part_width
+        return join(pieces)
+
+
+Value: TypeAlias = Integers | Packed
+
+
+def join(parts: Sequence[tuple[int, Integers]]) -> Value:
+    """Parts side by side, the first in the least significant bits."""
+    if sum(width for width, _ in parts) > NARROW:
+        return Packed.of(parts)
+    total = np.zeros_like(parts[0][1])
+    position = 0
+    for width, part in parts:
+        total |= part << position
+        position += width
+    return total
+
+
+def pack(integers: Integers, bits: int) -> Value:
+    """A tensor of (samples, elements) as a port, element 0 in the least significant bits."""
+    mask = (1 << bits) - 1
+    return join([(bits, np.ascontiguousarray(column)) for column in (integers & mask).T])
+
+
+def unpack(value: Value, elements: int, bits: int, signed: bool) -> Integers:
+    """A port as a tensor of (samples, elements)."""
+    packed = value if isinstance(value, Packed) else Packed.of([(elements * bits, value)])
+    columns = [cast(Integers, packed.slice(index * bits, bits)) for index in range(elements)]
+    unsigned = np.stack(columns, axis=1)
+    return unsigned - ((unsigned >> (bits - 1)) << bits) if signed else unsigned
+
+
+class HwInterpreter:
+    """Runs the modules of a design; every operation on all samples at once."""
+
+    def __init__(self, module: ModuleOp):
+        self.modules = {each.sym_name.data: each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)}
+        self._last_uses: dict[str, list[list[SSAValue]]] = {}
+
+    def run(self, name: str, inputs: Mapping[str, Value]) -> dict[str, Value]:
+        """The outputs of a module by port name."""
+        if name not in self.modules:
+            raise InputDataError(f"the design has no module {name}")
+        module = self.modules[name]
+        ports = module.module_type.ports.data
+        names = [port.port_name.data for port in ports if port.dir.data.is_input_like()]
+        samples = next((len(value) for value in inputs.values() if not isinstance(value, Packed)), None)
+        if samples is None:
+            samples = len(next(value.parts[0][1] for value in inputs.values() if isinstance(value, Packed)))
+        values: dict[SSAValue, Value] = {
+            argument: inputs[port] for argument, port in zip(module.body.block.args, names, strict=True)
+        }
+        block = module.body.block
+        for operation, dead in zip(block.ops, self._dead_after(name), strict=True):
+            if isinstance(operation, hw.OutputOp):
+                outputs = [port.port_name.data for port in ports if not port.dir.data.is_input_like()]
+                return {port: values[value] for port, value in zip(outputs, operation.operands, strict=True)}
+            if isinstance(operation, hw.InstanceOp):
+                arguments = [argument.data for argument in operation.arg_names]
+                given = {port: values[value] for port, value in zip(arguments, operation.operands, strict=True)}
+                results = self.run(operation.module_name.string_value(), given)
+                for port, result in zip(operation.result_names, operation.results, strict=True):
+                    values[result] = results[port.data]
+            else:
+                values[operation.results[0]] = _evaluate(operation, values, samples)
+            for value in dead:
+                del values[value]
+        raise InputDataError(f"{name} has no hw.output")
+
+    def _dead_after(self, name: str) -> list[list[SSAValue]]:
+        """After each operation, the values that nothing reads any more."""
+        known = self._last_uses.get(name)
+        if known is None:
+            seen: set[SSAValue] = set()
+            found: list[list[SSAValue]] = []
+            for operation in reversed(list(self.modules[name].body.block.ops)):
+                dead = [value for value in dict.fromkeys(operation.operands) if value not in seen]
+                seen.update(dead)
+                found.append(dead + [result for result in operation.results if result not in seen])
+            known = self._last_uses[name] = found[::-1]
+        return known
+
+
+def _signed(value: Integers, width: int) -> Integers:
+    return value - ((value >> (width - 1)) << width)
+
+
+def _compare(operation: comb.ICmpOp, values: Mapping[SSAValue, Value]) -> Integers:
+    left, right = cast(Integers, values[operation.lhs]), cast(Integers, values[operation.rhs])
+    predicate = operation.mnemonic
+    if predicate[0] == "s":
+        width = comb.width_of(operation.lhs)
+        left, right = _signed(left, width), _signed(right, width)
+    functions: dict[str, Callable[[Integers, Integers], Integers]] = {
+        "eq": np.equal,
+        "ne": np.not_equal,
+        "lt": np.less,
+        "le": np.less_equal,
+        "gt": np.greater,
+        "ge": np.greater_equal,
+    }
+    return functions[predicate[-2:]](left, right).astype(np.int64)
+
+
+def _evaluate(operation: Operation, values: Mapping[SSAValue, Value], samples: int) -> Value:
+    result = operation.results[0]
+    match operation:
+        case hw.ConstantOp():
+            width = comb.width_of(result)
+            number = operation.value.value.data & ((1 << width) - 1)
+            pieces = [min(32, width - low) for low in range(0, width, 32)]
+            return join(
+                [
+                    (piece, np.full(samples, number >> 32 * index & ((1 << piece) - 1), np.int64))
+                    for index, piece in enumerate(pieces)
+                ]
+            )
+        case comb.ExtractOp():
+            source, low, width = values[operation.input], operation.low_bit.value.data, comb.width_of(result)
+            if isinstance(source, Packed):
+                return source.slice(low, width)
+            return (source >> low) & ((1 << width) - 1)
+        case comb.ConcatOp():
+            parts: list[tuple[int, Integers]] = []
+            for operand in reversed(operation.inputs):
+                value = values[operand]
+                parts.extend(value.parts if isinstance(value, Packed) else [(comb.width_of(operand), value)])
+            return join(parts)
+        case comb.ReplicateOp():
+            width = comb.width_of(operation.input)
+            part = cast(Integers, values[operation.input])
+            return join([(width, part)] * (comb.width_of(result) // width))
+        case comb.ICmpOp():
+            return _compare(operation, values)
+        case comb.TruthTableOp():
+            index = np.zeros(samples, np.int64)
+            for operand in operation.inputs:
+                index = index << 1 | cast(Integers, values[operand])
+            return np.array(operation.entries, np.int64)[index]
+        case comb.MuxOp():
+            condition, on_true, on_false = (cast(Integers, values[operand]) for operand in operation.operands)
+            return np.where(condition != 0, on_true, on_false)
+        case _:
+            return _arithmetic(operation, [cast(Integers, values[operand]) for operand in operation.operands])
+
+
+def _arithmetic(operation: Operation, operands: Sequence[Integers]) -> Integers:
+    mask = (1 << comb.width_of(operation.results[0])) - 1
+    functions: dict[type[Operation], Callable[[Integers, Integers], Integers]] = {
+        comb.AddOp: np.add,
+        comb.SubOp: np.subtract,
+        comb.MulOp: np.multiply,
+        comb.AndOp: np.bitwise_and,
+        comb.OrOp: np.bitwise_or,
+        comb.XorOp: np.bitwise_xor,
+    }
+    function = functions.get(type(operation))
+    if function is None:
+        raise NotImplementedError(f"{operation.name} can't be run")
+    total = operands[0]
+    for operand in operands[1:]:
+        total = function(total, operand)
+    return total & mask
