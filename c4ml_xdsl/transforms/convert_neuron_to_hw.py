@@ -87,7 +87,7 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int) -> hw.HWModuleOp:
     for index, argument in enumerate(arguments):
         value = builder.extract(block.args[0], index * element.bits, element.bits)
         if value is not block.args[0]:
-            value.name_hint = argument.name_hint or f"x_{index}"
+            value.name_hint = argument.name_hint or f"x{index}"
         lowering.values[argument] = value
     for operation in layer.body.block.ops:
         if not isinstance(operation, neuron.YieldOp):

@@ -38,10 +38,10 @@ class LbirUnrollNeurons(ModulePass):
     After `lbir-unroll-neurons`:
     ```mlir
     neuron.layer @Gemm_0 "dense 2 -> 1, threshold; inputs 0 to 3, sums -6 to 3, outputs 0 to 1" {
-    ^bb0(%x_0: !lbir.int<0, 3>, %x_1: !lbir.int<0, 3>):
-      %acc_0 = neuron.sum %x_0, %x_1 times array<i64: 1, -2> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-6, 3>
-      %y_0 = neuron.threshold %acc_0, array<i64: 2> base 0 : i64 falling 0 : i64 : !lbir.int<-6, 3> -> !lbir.int<0, 1>
-      neuron.yield %y_0 : !lbir.int<0, 1>
+    ^bb0(%x0: !lbir.int<0, 3>, %x1: !lbir.int<0, 3>):
+      %acc0 = neuron.sum %x0, %x1 times array<i64: 1, -2> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-6, 3>
+      %y0 = neuron.threshold %acc0, array<i64: 2> base 0 : i64 falling 0 : i64 : !lbir.int<-6, 3> -> !lbir.int<0, 1>
+      neuron.yield %y0 : !lbir.int<0, 1>
     }
     lbir.network @g inputs [#lbir.port<"x" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
     ^bb0(%x: tensor<1x2x!lbir.int<0, 3>>):
@@ -113,7 +113,7 @@ def _unroll(name: str, operation: lbir.LayerOp, activation: Operation | None) ->
     element, size = lbir.range_of(source), lbir.size_of(source)
     block = Block(arg_types=[integer_type(element.low, element.high)] * size)
     for index, argument in enumerate(block.args):
-        argument.name_hint = f"x_{index}"
+        argument.name_hint = f"x{index}"
     values: list[SSAValue] = list(block.args)
     words: list[str] = []
     operations: list[Operation] = []
@@ -168,7 +168,7 @@ def _sums(
                 )
             else:
                 operation = neuron.ConstantOp.of(added)
-            operation.results[0].name_hint = f"acc_{index}"
+            operation.results[0].name_hint = f"acc{index}"
             operations.append(operation)
             results.append(operation.results[0])
     return results
@@ -181,7 +181,7 @@ def _activations(
     create = _creator(activation, bias)
     for index, value in enumerate(values):
         operation = create(index, value)
-        operation.results[0].name_hint = f"y_{index}"
+        operation.results[0].name_hint = f"y{index}"
         operations.append(operation)
         results.append(operation.results[0])
     return results

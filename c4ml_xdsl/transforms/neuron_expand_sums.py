@@ -33,8 +33,8 @@ class NeuronExpandSums(ModulePass):
     ```mlir
     neuron.layer @l {
     ^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
-      %a_times_3 = neuron.sum %a, %a times array<i64: -1, 4> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 9>
-      %s = neuron.sum %b, %a_times_3 times array<i64: -2, 1> plus 1 : i64 : !lbir.int<0, 3>, !lbir.int<0, 9> -> !lbir.int<-5, 10>
+      %a_times3 = neuron.sum %a, %a times array<i64: -1, 4> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 9>
+      %s = neuron.sum %b, %a_times3 times array<i64: -2, 1> plus 1 : i64 : !lbir.int<0, 3>, !lbir.int<0, 9> -> !lbir.int<-5, 10>
       neuron.yield %s : !lbir.int<-5, 10>
     }
     ```
@@ -99,8 +99,8 @@ class _Expansion:
             digits = [Operand(0, element.low, element.high, shift, negative) for shift, negative in signed_digits(odd)]
             rows = sum_in_rows(digits, 0, self.fewest_levels, self.arity, 1)
             ends = element.low * odd, element.high * odd
-            value = self.emit(rows, [term], f"{term.name_hint or 'x'}_times_{odd}", ends)
-            value.name_hint = f"{term.name_hint or 'x'}_times_{odd}"
+            value = self.emit(rows, [term], f"{term.name_hint or 'x'}_times{odd}", ends)
+            value.name_hint = f"{term.name_hint or 'x'}_times{odd}"
             found = value, len(rows)
             self.products[term, odd] = found
         return found
@@ -117,7 +117,7 @@ class _Expansion:
                 integer_type(low, high),
             )
             if row is not rows[-1]:
-                created.result.name_hint = f"{name}_row_{row.index - len(sources)}"
+                created.result.name_hint = f"{name}_row{row.index - len(sources)}"
             self.operations.append(created)
             values.append(created.result)
         return values[-1]
