@@ -114,7 +114,7 @@ def _unroll(name: str, operation: lbir.LayerOp, activation: Operation | None) ->
     block = Block(arg_types=[integer_type(element.low, element.high)] * size)
     for index, argument in enumerate(block.args):
         argument.name_hint = f"x{index}"
-    values: list[SSAValue] = list(block.args)
+    values: list[SSAValue] = [*block.args]
     words: list[str] = []
     operations: list[Operation] = []
     bias: Integers = np.zeros(size, np.int64)
@@ -151,7 +151,7 @@ def _sums(
     dense: lbir.DenseOp, values: list[SSAValue], rows: int, constant: Integers, operations: list[Operation]
 ) -> list[SSAValue]:
     weights = lbir.integers(dense.weights)
-    inputs = weights.shape[1]
+    inputs = int(weights.shape[1])
     element = lbir.range_of(dense.input)
     low, high = lbir.dense_ranges(weights, np.zeros(len(weights), np.int64), element)
     used = [[index for index, weight in enumerate(row) if weight] for row in cast(list[list[int]], weights.tolist())]

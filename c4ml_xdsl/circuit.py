@@ -1,0 +1,211 @@
+"""A compiled network: call it, look at it, write it to a folder."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from xdsl.context import Context
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import ModuleOp
+
+from c4ml_xdsl.errors import InputDataError, OptionError
+from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
+from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.ports import Port
+from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
+from c4ml_xdsl.targets.verilog import print_module
+
+SimulatorName: TypeAlias = Literal["numpy", "verilator", "icarus"]
+Result: TypeAlias = NDArray[np.float64] | dict[str, NDArray[np.float64]]
+
+
+class Simulator(Protocol):
+    """Runs a design on integers (samples, elements) by tensor name."""
+
+    def run(self, inputs: Mapping[str, Integers]) -> dict[str, Integers]:
+        """The outputs of a batch."""
+        ...
+
+
+class NumpySimulator:
+    """The `hw` interpreter as a simulator: nothing but numpy is needed."""
+
+    def __init__(self, module: ModuleOp, top: str, ports: list[Port]):
+        self.interpreter, self.top, self.ports = HwInterpreter(module), top, ports
+
+    def run(self, inputs: Mapping[str, Integers]) -> dict[str, Integers]:
+        """The outputs of a batch, computed in chunks."""
+        ins = [port for port in self.ports if port.direction == "input"]
+        outs = [port for port in self.ports if port.direction == "output"]
+        samples = len(inputs[ins[0].tensor])
+        collected: dict[str, list[Integers]] = {port.tensor: [] for port in outs}
+        for start in range(0, samples, CHUNK):
+            given: dict[str, Value] = {
+                port.name: pack(inputs[port.tensor][start : start + CHUNK], port.bits) for port in ins
+            }
+            results = self.interpreter.run(self.top, given)
+            for port in outs:
+                collected[port.tensor].append(unpack(results[port.name], port.elements, port.bits, port.signed))
+        return {
+            port.tensor: np.concatenate(collected[port.tensor])
+            if collected[port.tensor]
+            else np.zeros((0, port.elements), np.int64)
+            for port in outs
+        }
+
+
+def build_simulator(name: str, sources: Mapping[str, str], top: str, ports: list[Port]) -> Simulator:
+    """An RTL simulator by name; raises OptionError for unknown names."""
+    if name == "verilator":
+        from c4ml_xdsl.simulators.verilator import VerilatorSimulator
+
+        return VerilatorSimulator(sources, top, ports)
+    if name == "icarus":
+        from c4ml_xdsl.simulators.icarus import IcarusSimulator
+
+        return IcarusSimulator(sources, top, ports)
+    raise OptionError(f"unknown simulator {name}", remedy="Choose numpy, verilator or icarus.")
+
+
+def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> Result:
+    """Values in the model's units through a simulator; one sample without a batch axis gives one result without it."""
+    ins = [port for port in ports if port.direction == "input"]
+    outs = [port for port in ports if port.direction == "output"]
+    given = dict(x) if isinstance(x, Mapping) else {ins[0].tensor: x}
+    missing = [port.tensor for port in ins if port.tensor not in given]
+    unknown = [name for name in given if name not in {port.tensor for port in ins}]
+    if missing or unknown or (len(ins) > 1 and not isinstance(x, Mapping)):
+        raise InputDataError(
+            f"the inputs {', '.join(missing or unknown)} are {'missing' if missing else 'unknown'}",
+            remedy=f"Give a dict with: {', '.join(port.tensor for port in ins)}",
+        )
+    arrays = {port.tensor: np.asarray(given[port.tensor]) for port in ins}
+    single = all(port.is_single(arrays[port.tensor]) for port in ins)
+    integers = {port.tensor: port.integers(arrays[port.tensor]) for port in ins}
+    if len({len(each) for each in integers.values()}) != 1:
+        raise InputDataError("the inputs have different numbers of samples")
+    results = simulator.run(integers)
+    values = {port.tensor: port.values(results[port.tensor]) for port in outs}
+    if single:
+        values = {name: value[0] for name, value in values.items()}
+    return values if len(outs) > 1 else values[outs[0].tensor]
+
+
+@dataclass
+class Circuit:
+    """
+    A compiled network.
+
+    `circuit(x)` takes and gives values in the model's units; `circuit.integers(x)` gives the ports' integers.
+    """
+
+    lbir: ModuleOp
+    """The network of integer tensors, folded."""
+    hw: ModuleOp
+    """The design in the `hw` and `comb` dialects."""
+    top: str
+    ports: list[Port]
+    report: dict[str, Any]
+    _simulators: dict[str, Simulator] = field(default_factory=dict[str, Simulator], repr=False)
+
+    def __call__(
+        self, x: ArrayLike | Mapping[str, ArrayLike], simulator: SimulatorName | Literal["auto"] = "numpy"
+    ) -> Result:
+        """
+        The network's outputs for one sample or a batch, bit-exact. Several tensors are dicts by tensor name.
+
+        Raises InputDataError for data of another shape, SimulatorUnavailableError where the simulator isn't installed.
+        """
+        return run_on_values(self.simulator(simulator), self.ports, x)
+
+    def integers(self, x: ArrayLike, simulator: SimulatorName = "numpy") -> Integers:
+        """The output port's integers (samples, elements) for values of a single input."""
+        first = next(port for port in self.ports if port.direction == "input")
+        results = self.simulator(simulator).run({first.tensor: first.integers(x)})
+        return next(iter(results.values()))
+
+    def simulator(self, name: str) -> Simulator:
+        """A simulator of the design, built at its first use."""
+        if name not in self._simulators:
+            if name == "numpy":
+                self._simulators[name] = NumpySimulator(self.hw, self.top, self.ports)
+            else:
+                self._simulators[name] = build_simulator(name, self.sources, self.top, self.ports)
+        return self._simulators[name]
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The Verilog by file name, one file a module."""
+        return {
+            f"{module.sym_name.data}.v": "".join(print_module(module))
+            for module in self.hw.body.block.ops
+            if isinstance(module, hw.HWModuleOp)
+        }
+
+    @property
+    def verilog(self) -> str:
+        """All Verilog in one text."""
+        return "\n".join(self.sources.values())
+
+    @property
+    def ports_json(self) -> dict[str, Any]:
+        """The port map, as ports.json holds it."""
+        return {
+            "top": self.top,
+            "clock": None,
+            "latency_cycles": 0,
+            "initiation_interval": 1,
+            "ports": [port.to_json() for port in self.ports],
+        }
+
+    def package(self, folder: str | os.PathLike[str]) -> None:
+        """
+        Writes `rtl/*.v`, `ports.json`, `report.json`, `lbir.mlir` and `hw.mlir`.
+
+        An existing folder is replaced as a whole, once everything is written. Raises OptionError where that can't be.
+        """
+        target = Path(folder)
+        if target.exists() and not target.is_dir():
+            raise OptionError(f"{target} is a file", remedy="Give a folder to write to.")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+                new = Path(scratch) / "new"
+                (new / "rtl").mkdir(parents=True)
+                for name, text in self.sources.items():
+                    (new / "rtl" / name).write_text(text)
+                (new / "ports.json").write_text(json.dumps(self.ports_json, indent=2) + "\n")
+                (new / "report.json").write_text(json.dumps(self.report, indent=2) + "\n")
+                (new / "lbir.mlir").write_text(f"{self.lbir}\n")
+                with io.StringIO() as text:
+                    HwMlirTarget().emit(Context(), self.hw, text)
+                    (new / "hw.mlir").write_text(text.getvalue())
+                if target.exists():
+                    target.rename(Path(scratch) / "old")
+                new.rename(target)
+        except OSError as error:
+            raise OptionError(f"{target} can't be written: {error.strerror}") from error
+
+
+def load_circuit_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Any], list[Port]]:
+    """Verilog by file name, the port map and the ports of a folder; raises InputDataError where it is none."""
+    path = Path(folder)
+    try:
+        port_map = json.loads((path / "ports.json").read_text())
+        ports = [Port.from_json(entry) for entry in port_map["ports"] if entry["tensor"] is not None]
+        sources = {file.name: file.read_text() for file in sorted((path / "rtl").glob("*.v"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputDataError(
+            f"{path} is no folder that c4ml compile wrote: {error}", remedy="Compile the model first."
+        ) from error
+    if not sources:
+        raise InputDataError(f"{path / 'rtl'} holds no Verilog", remedy="Compile the model again.")
+    return sources, port_map, ports

@@ -1,0 +1,45 @@
+"""
+What operations cost: LUT sites and delay, by target. First estimates; `lut` counts sites of a six-input LUT.
+
+A row of two or three operands takes one site a bit on the target `xilinx`, where a row of three is one LUT6_2 and a
+carry position; on `generic` each two-operand addition takes one a bit.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Target = Literal["xilinx", "generic"]
+
+LUT_NS, CARRY_NS = 0.55, 0.02
+"""Delay of one LUT with its wire and of one carry position, in nanoseconds, as the open flow sees it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """LUT sites and delay in nanoseconds."""
+
+    lut: int
+    delay_ns: float
+
+
+def row_cost(width: int, operands: int, target: Target) -> Cost:
+    """An adder of `width` bits."""
+    adders = max(operands - 1, 0)
+    if target == "xilinx" and adders == 2:
+        adders = 1
+    return Cost(width * adders, max(adders, operands > 1) * (LUT_NS + CARRY_NS * width))
+
+
+def comparison_cost(width: int, constant: bool) -> Cost:
+    """A comparison; with a constant a LUT takes five bits, else a carry chain two."""
+    return Cost(-(-width // (5 if constant else 2)), LUT_NS + CARRY_NS * width)
+
+
+def logic_cost(width: int) -> Cost:
+    """A choice or logic function of up to six inputs a bit; synthesis merges neighbours."""
+    return Cost(width, LUT_NS)
+
+
+def table_cost(inputs: int) -> Cost:
+    """One output bit of so many inputs: LUT6s and their multiplexers."""
+    return Cost(max(1, 1 << max(inputs - 6, 0)), LUT_NS * max(1, -(-inputs // 6)))

@@ -1,0 +1,170 @@
+"""`compile`: from a QONNX model to a checked circuit."""
+
+import gc
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from xdsl.context import Context
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from c4ml_xdsl.circuit import Circuit
+from c4ml_xdsl.errors import OptionError
+from c4ml_xdsl.frontend import ModelSource, import_model, load_model
+from c4ml_xdsl.ports import ports_of
+from c4ml_xdsl.report import layers_of
+from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
+from c4ml_xdsl.verification import check_levels
+
+DEFAULT_VECTORS = 256
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What `c4ml compile` can be told; names and values are those of the command line."""
+
+    minimize: Literal["area", "delay", "balanced"] = "balanced"
+    strategy: Literal["auto", "direct"] = "auto"
+    target: Literal["xilinx", "generic"] = "xilinx"
+    effort: Literal["fast", "normal", "max"] = "normal"
+    top: str | None = None
+    vectors: int = DEFAULT_VECTORS
+    verify: bool = True
+    input_type: str | None = None
+    max_luts: int | None = None
+
+    def pipeline(self) -> ConvertQonnxToHw:
+        """The default pipeline with these options."""
+        return ConvertQonnxToHw(
+            input_type=self.input_type,
+            strategy=self.strategy,
+            target=self.target,
+            minimize=self.minimize,
+            top=self.top,
+        )
+
+
+@contextmanager
+def _without_garbage_collection() -> Generator[None]:
+    """IR is a large graph of long-lived objects, which the collector would walk again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def compile(
+    model: ModelSource,
+    *,
+    progress: Callable[[str], None] | None = None,
+    dump_ir: str | Path | None = None,
+    **options: Any,
+) -> Circuit:
+    """
+    Compiles a model: a path, bytes, an `onnx.ModelProto` or a qonnx `ModelWrapper`.
+
+    The options are the fields of `CompileOptions`. The result is compared with the model on random vectors unless
+    `verify` is False. `progress` is told the name of each phase, `dump_ir` is a folder for the IR after each pass.
+
+    Raises ModelFileError, UnsupportedModelError or OptionError where the model can't be compiled, and VerificationError
+    where the result isn't what the model computes.
+    """
+    try:
+        given = CompileOptions(**options)
+    except TypeError as error:
+        raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
+    for name, allowed in (
+        ("minimize", ("area", "delay", "balanced")),
+        ("strategy", ("auto", "direct")),
+        ("target", ("xilinx", "generic")),
+        ("effort", ("fast", "normal", "max")),
+    ):
+        if getattr(given, name) not in allowed:
+            raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
+    if given.vectors < 1:
+        raise OptionError(f"vectors={given.vectors}", remedy="Give at least 1, or no verification.")
+    with _without_garbage_collection():
+        return _compile(model, given, progress, None if dump_ir is None else Path(dump_ir))
+
+
+def _compile(
+    model: ModelSource, options: CompileOptions, progress: Callable[[str], None] | None, dump_ir: Path | None
+) -> Circuit:
+    seconds: dict[str, float] = {}
+    context = Context()
+
+    @contextmanager
+    def phase(name: str) -> Generator[None]:
+        if progress is not None:
+            progress(name)
+        start = time.perf_counter()
+        yield
+        seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+
+    def run(passes: tuple[ModulePass, ...], module: ModuleOp) -> None:
+        for each in passes:
+            with phase(each.name):
+                each.apply(context, module)
+            if dump_ir is not None:
+                dump_ir.mkdir(parents=True, exist_ok=True)
+                (dump_ir / f"{len(seconds):02}-{each.name}.mlir").write_text(f"{module}\n")
+
+    with phase("import"):
+        module = import_model(load_model(model))
+    pipeline = options.pipeline()
+    graph: ModuleOp | None = None
+    front, back = pipeline.to_lbir(), pipeline.to_hw()
+    run(front[:2], module)
+    if options.verify:
+        graph = module.clone()
+    run(front[2:], module)
+    lbir = module.clone()
+    run(back, module)
+    tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
+    top = tops[-1]
+    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {})
+    layers = layers_of(module, circuit.top, options.target, {})
+    totals = {
+        "lut": sum(layer["lut"] for layer in layers),
+        "ff": 0,
+        "delay_ns": round(sum(layer["delay_ns"] for layer in layers), 3),
+    }
+    if options.max_luts is not None and totals["lut"] > options.max_luts:
+        raise OptionError(
+            f"the design takes about {totals['lut']} LUTs, more than --max-luts {options.max_luts}",
+            remedy="Allow more, quantise to fewer bits or prune the model.",
+        )
+    with phase("verilog"):
+        lines = sum(text.count("\n") for text in circuit.sources.values())
+    verified: list[dict[str, Any]] = []
+    if graph is not None:
+        with phase("verify"):
+            verified = check_levels(graph, circuit, options.vectors)
+    entries = {
+        direction: [p.to_json() for p in circuit.ports if p.direction == direction] for direction in ("input", "output")
+    }
+    circuit.report.update(
+        {
+            "top": circuit.top,
+            "options": {"minimize": options.minimize, "strategy": options.strategy, "target": options.target},
+            "inputs": entries["input"],
+            "outputs": entries["output"],
+            "layers": layers,
+            "totals": totals,
+            "verilog_lines": lines,
+            "latency_cycles": 0,
+            "initiation_interval": 1,
+            "seconds": seconds,
+            "warnings": [],
+            "verified": verified,
+        }
+    )
+    return circuit

@@ -1,0 +1,217 @@
+"""
+The ports of a circuit: how packed integers relate to the model's values.
+
+value = (integer - zero_point) * scale. Element 0 of a tensor is in the least significant bits of its port.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import ArrayAttr, TensorType
+from xdsl.ir import Attribute
+
+from c4ml_xdsl.dialects.lbir import PortAttr
+from c4ml_xdsl.errors import InputDataError
+from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.transforms.convert_neuron_to_hw import INPUTS, OUTPUTS
+
+Values = NDArray[np.float64]
+
+ROUNDINGS: dict[str, Callable[[Values], Values]] = {
+    "ROUND": np.rint,
+    "HALF_EVEN": np.rint,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": lambda v: np.sign(v) * np.ceil(np.abs(v)),
+    "DOWN": np.trunc,
+    "ROUND_TO_ZERO": np.trunc,
+    "HALF_UP": lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5),
+    "HALF_DOWN": lambda v: np.sign(v) * np.ceil(np.abs(v) - 0.5),
+}
+
+
+@dataclass(frozen=True)
+class Port:
+    """One tensor's port. `shape` is the model's, without the batch axis; `bits` are those of one element."""
+
+    name: str
+    direction: Literal["input", "output"]
+    tensor: str
+    shape: tuple[int, ...]
+    bits: int
+    signed: bool
+    scale: tuple[float, ...]
+    zero_point: tuple[float, ...]
+    minimum: int
+    maximum: int
+    axis: int = 0
+    rounding: str = "ROUND"
+    after: str = ""
+
+    @property
+    def elements(self) -> int:
+        """The number of integers."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def width(self) -> int:
+        """All bits of the port."""
+        return self.elements * self.bits
+
+    @property
+    def bipolar(self) -> bool:
+        """Whether the one bit of an element stands for -s and s."""
+        return self.bits == 1 and not self.signed and self.zero_point == (0.5,)
+
+    def _spread(self, numbers: Sequence[float]) -> Values:
+        array = np.asarray(numbers, np.float64)
+        if array.size == 1:
+            return array
+        view = array.reshape([-1 if axis == self.axis else 1 for axis in range(len(self.shape))])
+        return np.broadcast_to(view, self.shape).reshape(-1)
+
+    def integers(self, values: ArrayLike) -> Integers:
+        """
+        Values in the model's units as integers (samples, elements), quantised as the model's input quantiser does it.
+
+        Takes one sample of the port's shape, or a batch of them; raises InputDataError for others.
+        """
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise InputDataError(f"{self.tensor}: values must be numbers, not {array.dtype}")
+        if not np.all(np.isfinite(array)):
+            raise InputDataError(f"{self.tensor}: some values are infinite or not a number")
+        array = self.batch(array).astype(np.float32)
+        scale, zero = self._spread(self.scale), self._spread(self.zero_point)
+        if np.all(scale == scale.astype(np.float32)) and np.all(zero == zero.astype(np.float32)):
+            quotient = (array / scale.astype(np.float32) + zero.astype(np.float32)).astype(np.float64)
+        else:
+            quotient = array / scale + zero
+        if self.bipolar:
+            return (array >= 0).astype(np.int64)
+        return ROUNDINGS[self.rounding](np.clip(quotient, self.minimum, self.maximum)).astype(np.int64)
+
+    def batch(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A sample or a batch of samples as (samples, elements)."""
+        if array.shape == self.shape or (array.shape[1:] == self.shape or array.shape[2:] == self.shape != ()):
+            if array.size % max(self.elements, 1) == 0:
+                return array.reshape(-1, self.elements)
+        if array.ndim and array.shape[-1] == self.elements and array.ndim <= 2:
+            return array.reshape(-1, self.elements)
+        raise InputDataError(
+            f"{self.tensor}: got the shape {list(array.shape)}",
+            remedy=f"Give one sample of the shape {list(self.shape)}, or a batch of them.",
+        )
+
+    def is_single(self, array: NDArray[Any]) -> bool:
+        """Whether an array is one sample without a batch axis."""
+        return array.shape == self.shape or (array.ndim == 1 and self.elements == array.size and len(self.shape) != 0)
+
+    def values(self, integers: Integers) -> Values:
+        """Integers (samples, elements) as the model's output, with what the model does behind this port."""
+        value = (integers - self._spread(self.zero_point)) * self._spread(self.scale)
+        value = value.reshape(len(integers), *self.shape)
+        if self.after == "sigmoid":
+            return 1 / (1 + np.exp(-value))
+        if self.after in ("softmax", "log_softmax"):
+            value = value - value.max(axis=-1, keepdims=True)
+            logarithm = value - np.log(np.exp(value).sum(axis=-1, keepdims=True))
+            return np.exp(logarithm) if self.after == "softmax" else logarithm
+        return value
+
+    def random(self, samples: int, generator: np.random.Generator) -> Integers:
+        """Random integers in range, (samples, elements); the first two samples are the lowest and the highest."""
+        drawn = generator.integers(self.minimum, self.maximum, (samples, self.elements), np.int64, endpoint=True)
+        drawn[:1], drawn[1:2] = self.minimum, self.maximum
+        return drawn
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ports.json."""
+
+        def number(numbers: tuple[float, ...]) -> float | int | list[float]:
+            plain = [int(each) if each == int(each) and abs(each) < 1 << 53 else each for each in numbers]
+            return plain[0] if len(plain) == 1 else cast(list[float], plain)
+
+        entry: dict[str, Any] = {
+            "name": self.name,
+            "direction": self.direction,
+            "tensor": self.tensor,
+            "shape": list(self.shape),
+            "bits": self.bits,
+            "signed": self.signed,
+            "scale": number(self.scale),
+            "zero_point": number(self.zero_point),
+        }
+        if len(self.scale) > 1 or len(self.zero_point) > 1:
+            entry["axis"] = self.axis
+        low, high = (-(1 << self.bits - 1), (1 << self.bits - 1) - 1) if self.signed else (0, (1 << self.bits) - 1)
+        if self.direction == "input" and (self.minimum, self.maximum) != (low, high):
+            entry["min"], entry["max"] = self.minimum, self.maximum
+        if self.rounding != "ROUND":
+            entry["rounding"] = self.rounding
+        if self.after:
+            entry["after"] = self.after
+        return entry
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> "Port":
+        """The port of an entry of ports.json."""
+
+        def numbers(value: Any) -> tuple[float, ...]:
+            return tuple(np.asarray(value, np.float64).reshape(-1).tolist())
+
+        bits, signed = int(entry["bits"]), bool(entry["signed"])
+        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        return cls(
+            entry["name"],
+            entry["direction"],
+            entry["tensor"],
+            tuple(entry["shape"]),
+            bits,
+            signed,
+            numbers(entry["scale"]),
+            numbers(entry["zero_point"]),
+            int(entry.get("min", low)),
+            int(entry.get("max", high)),
+            int(entry.get("axis", 0)),
+            entry.get("rounding", "ROUND"),
+            entry.get("after", ""),
+        )
+
+
+def ports_of(top: hw.HWModuleOp) -> list[Port]:
+    """The ports of a top module, inputs first; raises InputDataError where it doesn't describe them."""
+    names = {"input": list[str](), "output": list[str]()}
+    for port in top.module_type.ports.data:
+        names["input" if port.dir.data.is_input_like() else "output"].append(port.port_name.data)
+    ports: list[Port] = []
+    for direction, key in (("input", INPUTS), ("output", OUTPUTS)):
+        described = top.attributes.get(key)
+        if not isinstance(described, ArrayAttr):
+            raise InputDataError(f"{top.sym_name.data} doesn't describe its ports")
+        for name, pair in zip(names[direction], cast("ArrayAttr[ArrayAttr[Attribute]]", described), strict=True):
+            attribute, tensor = pair.data
+            assert isinstance(attribute, PortAttr)
+            shape = cast("TensorType[Attribute]", tensor).get_shape()
+            ports.append(
+                Port(
+                    name,
+                    "input" if direction == "input" else "output",
+                    attribute.tensor.data,
+                    shape[1:] if shape[:1] == (1,) else shape,
+                    attribute.bits.data,
+                    attribute.signed,
+                    attribute.scales,
+                    attribute.zero_points,
+                    attribute.minimum.data,
+                    attribute.maximum.data,
+                    attribute.axis.data,
+                    attribute.rounding.data,
+                    attribute.after.data,
+                )
+            )
+    return ports

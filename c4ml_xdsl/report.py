@@ -1,0 +1,74 @@
+"""Estimates of a design's size and delay, layer by layer, for `report.json`."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Operation, SSAValue
+
+from c4ml_xdsl.circuits.cost import Cost, Target, comparison_cost, logic_cost, row_cost, table_cost
+from c4ml_xdsl.dialects import comb
+
+
+def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:
+    """The cost of one module without its instances, and its number of adders; delays add up along the longest path."""
+    arrival: dict[SSAValue, float] = {}
+    lut = adders = 0
+    merged: set[Operation] = set()
+    for operation in module.body.block.ops:
+        start = max((arrival.get(operand, 0.0) for operand in operation.operands), default=0.0)
+        cost = Cost(0, 0.0)
+        match operation:
+            case comb.AddOp() | comb.SubOp():
+                user = next(iter(operation.result.uses), None)
+                if operation.result.has_one_use() and user is not None and isinstance(user.operation, comb.SubOp):
+                    merged.add(operation)
+                if operation not in merged:
+                    adders += 1
+                    cost = row_cost(comb.width_of(operation.result), _row_operands(operation, merged), target)
+            case comb.ICmpOp():
+                constant = isinstance(operation.rhs.owner, hw.ConstantOp)
+                cost = comparison_cost(comb.width_of(operation.lhs), constant)
+            case comb.MuxOp() if not isinstance(operation.true_value.owner, hw.ConstantOp):
+                cost = logic_cost(comb.width_of(operation.result))
+            case comb.TruthTableOp():
+                cost = table_cost(len(operation.inputs))
+            case _:
+                pass
+        lut += cost.lut
+        for result in operation.results:
+            arrival[result] = start + cost.delay_ns
+    return Cost(lut, max(arrival.values(), default=0.0)), adders
+
+
+def _row_operands(operation: Operation, merged: set[Operation]) -> int:
+    count = 0
+    for operand in operation.operands:
+        owner = operand.owner
+        if isinstance(owner, Operation) and owner in merged:
+            count += _row_operands(owner, merged)
+        elif not (isinstance(owner, hw.ConstantOp) and owner.value.value.data == 0):
+            count += 1
+    return count
+
+
+def layers_of(module: ModuleOp, top: str, target: Target, strategies: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One entry a layer: name, op, strategy, LUT sites, flip-flops, delay."""
+    entries: list[dict[str, Any]] = []
+    for each in module.body.block.ops:
+        if isinstance(each, hw.HWModuleOp) and each.sym_name.data != top:
+            cost, adders = estimate(each, target)
+            comment = each.attributes.get("comment")
+            entries.append(
+                {
+                    "name": each.sym_name.data,
+                    "op": cast(StringAttr, comment).data if comment is not None else "",
+                    "strategy": strategies.get(each.sym_name.data, "direct"),
+                    "adders": adders,
+                    "lut": cost.lut,
+                    "ff": 0,
+                    "delay_ns": round(cost.delay_ns, 3),
+                }
+            )
+    return entries

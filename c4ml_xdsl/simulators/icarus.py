@@ -1,0 +1,94 @@
+"""Runs Verilog through Icarus Verilog, with a test bench that reads and writes files."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from c4ml_xdsl.errors import SimulationError, SimulatorUnavailableError
+from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.ports import Port
+from c4ml_xdsl.simulators.words import pack, unpack, words_of
+
+
+class IcarusSimulator:
+    """A compiled design. Icarus interprets, so it suits few samples."""
+
+    def __init__(self, sources: Mapping[str, str], top: str, ports: Sequence[Port]):
+        """Compiles `sources` (text by file name); raises SimulatorUnavailableError or SimulationError."""
+        if shutil.which("iverilog") is None:
+            raise SimulatorUnavailableError(
+                "Icarus Verilog isn't installed", remedy="Install it (apt-get install iverilog), or use numpy."
+            )
+        self.inputs = [port for port in ports if port.direction == "input"]
+        self.outputs = [port for port in ports if port.direction == "output"]
+        self.folder = tempfile.TemporaryDirectory(prefix="c4ml_icarus_")
+        folder = Path(self.folder.name)
+        for name, text in sources.items():
+            (folder / name).write_text(text)
+        (folder / "bench.v").write_text(self._bench(top))
+        self._run(["iverilog", "-g2005", "-s", "c4ml_bench", "-o", "design.vvp", "bench.v", *sources])
+
+    def _bench(self, top: str) -> str:
+        both = [*self.inputs, *self.outputs]
+        declared = [
+            f"  {'reg' if port.direction == 'input' else 'wire'} [{port.width - 1}:0] port{index};"
+            for index, port in enumerate(both)
+        ]
+        connected = ", ".join(f".{port.name}(port{index})" for index, port in enumerate(both))
+        read = " ".join(["%h"] * len(self.inputs))
+        written = " ".join(["%h"] * len(self.outputs))
+        sources = ", ".join(f"port{index}" for index in range(len(self.inputs)))
+        sinks = ", ".join(f"port{index}" for index in range(len(self.inputs), len(both)))
+        lines = "\n".join(declared)
+        return f"""`timescale 1ns/1ps
+module c4ml_bench;
+{lines}
+  integer source, sink;
+  {top} dut ({connected});
+  initial begin
+    source = $fopen("in.txt", "r");
+    sink = $fopen("out.txt", "w");
+    while ($fscanf(source, "{read}\\n", {sources}) == {len(self.inputs)}) begin
+      #1 $fdisplay(sink, "{written}", {sinks});
+    end
+    $fclose(sink);
+    $finish;
+  end
+endmodule
+"""
+
+    def run(self, inputs: Mapping[str, Integers]) -> dict[str, Integers]:
+        """Integers (samples, elements) by tensor name."""
+        folder = Path(self.folder.name)
+        columns = [pack(inputs[port.tensor], port) for port in self.inputs]
+        samples = len(columns[0])
+        with (folder / "in.txt").open("w") as file:
+            for sample in range(samples):
+                numbers = ("".join(f"{int(word):08x}" for word in column[sample][::-1]) for column in columns)
+                file.write(" ".join(numbers) + "\n")
+        self._run(["vvp", "-n", "design.vvp"])
+        rows = [line.split() for line in (folder / "out.txt").read_text().splitlines()]
+        if len(rows) != samples:
+            raise SimulationError(f"Icarus answered {len(rows)} of {samples} samples")
+        results: dict[str, Integers] = {}
+        for index, port in enumerate(self.outputs):
+            words = words_of(port.width)
+            table = np.zeros((samples, words), np.uint32)
+            for sample, row in enumerate(rows):
+                if not set(row[index]) <= set("0123456789abcdef"):
+                    raise SimulationError(f"{port.name} is undefined: {row[index][:40]}")
+                number = int(row[index], 16)
+                for word in range(words):
+                    table[sample, word] = number >> 32 * word & 0xFFFFFFFF
+            results[port.tensor] = unpack(table, port)
+        return results
+
+    def _run(self, command: Sequence[str]) -> None:
+        done = subprocess.run(command, cwd=self.folder.name, capture_output=True, text=True, check=False)
+        if done.returncode:
+            first = next((line for line in (done.stderr + done.stdout).splitlines() if line.strip()), "no message")
+            raise SimulationError(f"{command[0]} rejected the design: {first[:300]}")

@@ -1,0 +1,95 @@
+"""Compares the levels of a design on the same vectors: model = lbir = hw = RTL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+
+from c4ml_xdsl.circuit import Circuit, Simulator
+from c4ml_xdsl.errors import VerificationError
+from c4ml_xdsl.interpreters import lbir as lbir_interpreter
+from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
+from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.ports import Port
+
+SEED = 20260101
+
+
+def vectors_for(ports: list[Port], samples: int) -> dict[str, Integers]:
+    """Random integers for each input by tensor name, the same ones in every run."""
+    generator = np.random.default_rng(SEED)
+    return {port.tensor: port.random(samples, generator) for port in ports if port.direction == "input"}
+
+
+def reference_values(graph: ModuleOp, ports: list[Port], vectors: Mapping[str, Integers]) -> dict[str, Any]:
+    """What the model computes in float64 for integers at its inputs."""
+    values: dict[str, Any] = {}
+    for port in ports:
+        if port.direction == "input":
+            given = (vectors[port.tensor] - np.asarray(port.zero_point)) * np.asarray(port.scale)
+            values[port.tensor] = given.reshape(-1, *port.shape)
+    return qonnx_interpreter.run(graph, values)
+
+
+def compare_reference(
+    graph: ModuleOp, circuit: Circuit, vectors: Mapping[str, Integers], results: Mapping[str, Integers]
+) -> None:
+    """The model in float64 against integers of a level; raises VerificationError at the first tensor that differs."""
+    expected = reference_values(graph, circuit.ports, vectors)
+    for port in circuit.ports:
+        if port.direction == "output":
+            got = port.values(results[port.tensor])
+            want = np.asarray(expected[port.tensor], np.float64).reshape(got.shape)
+            step = 1.0 if port.after else float(np.min(np.abs(port.scale)))
+            tolerance = 1e-3 * step + 1e-6 * np.abs(want)
+            wrong = np.flatnonzero(np.any((np.abs(got - want) > tolerance).reshape(len(got), -1), axis=1))
+            if wrong.size:
+                first = int(wrong[0])
+                raise VerificationError(
+                    f"{port.tensor}: lbir differs from the model in {wrong.size} of {len(got)} samples, "
+                    f"first in sample {first}: {_short(got[first])} instead of {_short(want[first])}"
+                )
+
+
+def compare_integers(level: str, before: str, got: Mapping[str, Integers], want: Mapping[str, Integers]) -> None:
+    """Two levels' integers by tensor name; raises VerificationError at the first tensor that differs."""
+    for name, expected in want.items():
+        if name not in got:
+            continue
+        actual = got[name].reshape(len(expected), -1)
+        expected = expected.reshape(len(expected), -1)
+        wrong = np.flatnonzero(np.any(actual != expected, axis=1))
+        if wrong.size:
+            first = int(wrong[0])
+            raise VerificationError(
+                f"{name}: {level} differs from {before} in {wrong.size} of {len(expected)} samples, first in sample "
+                f"{first}: {_short(actual[first])} instead of {_short(expected[first])}"
+            )
+
+
+def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> list[dict[str, Any]]:
+    """Compares model, lbir and hw on random vectors; the entries say what was compared."""
+    vectors = vectors_for(circuit.ports, samples)
+    lbir_trace: dict[str, Integers] = {}
+    lbir_results = lbir_interpreter.run(circuit.lbir, vectors, lbir_trace)
+    compare_reference(graph, circuit, vectors, lbir_results)
+    hw_results = circuit.simulator("numpy").run(vectors)
+    compare_integers("hw", "lbir", hw_results, lbir_results)
+    return [
+        {"reference": "qonnx", "level": "lbir", "vectors": samples, "seed": SEED},
+        {"reference": "lbir", "level": "hw", "vectors": samples, "seed": SEED},
+    ]
+
+
+def check_rtl(circuit: Circuit, simulator: Simulator, name: str, samples: int) -> dict[str, Any]:
+    """Compares the RTL with the hw level on random vectors."""
+    vectors = vectors_for(circuit.ports, samples)
+    want = circuit.simulator("numpy").run(vectors)
+    compare_integers(f"RTL in {name}", "hw", simulator.run(vectors), want)
+    return {"reference": "hw", "level": f"rtl ({name})", "vectors": samples, "seed": SEED}
+
+
+def _short(values: Any) -> str:
+    flat = np.asarray(values).reshape(-1)
+    return str([round(float(each), 6) for each in flat[:4]]) + ("…" if flat.size > 4 else "")
