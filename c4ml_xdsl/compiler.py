@@ -14,8 +14,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuit import Circuit
+from c4ml_xdsl.dialects import lbir as lbir_dialect
 from c4ml_xdsl.errors import OptionError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
+from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.ports import ports_of
 from c4ml_xdsl.report import layers_of
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
@@ -168,3 +170,28 @@ def _compile(
         }
     )
     return circuit
+
+
+def check_model(model: ModelSource, input_type: str | None = None) -> list[dict[str, Any]]:
+    """
+    The layers of a model that can be compiled, with the exact range of each result, without building anything large.
+
+    Raises what `compile` raises for a model that can't be.
+    """
+    module = import_model(load_model(model))
+    for each in ConvertQonnxToHw(input_type=input_type).to_lbir():
+        each.apply(Context(), module)
+    layers: list[dict[str, Any]] = []
+    for operation in network_of(module).body.block.ops:
+        if isinstance(operation, lbir_dialect.LayerOp):
+            element = lbir_dialect.range_of(operation.results[0])
+            layers.append(
+                {
+                    "name": operation.label,
+                    "op": operation.name.removeprefix("lbir."),
+                    "shape": list(lbir_dialect.shape_of(operation.results[0])),
+                    "range": [element.low, element.high],
+                    "bits": element.bits,
+                }
+            )
+    return layers

@@ -1,0 +1,55 @@
+"""What can be done with a folder that `c4ml compile` wrote."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, VerifyException
+
+from c4ml_xdsl.circuit import Circuit, NumpySimulator, build_simulator, load_circuit_folder
+from c4ml_xdsl.dialects import hardware_context
+from c4ml_xdsl.errors import InputDataError, SimulatorUnavailableError, VerificationError
+from c4ml_xdsl.ports import Port
+from c4ml_xdsl.verification import check_rtl
+
+
+def simulator_of_folder(folder: Path, top: str, ports: list[Port]) -> NumpySimulator:
+    """A numpy simulator of the folder's `hw.mlir`; raises InputDataError where it can't be read."""
+    path = folder / "hw.mlir"
+    try:
+        module: ModuleOp = Parser(hardware_context(), path.read_text(), str(path)).parse_module()
+        module.verify()
+    except (OSError, ParseError, VerifyException) as error:
+        first = str(error).splitlines()[0] if str(error) else "damaged"
+        raise InputDataError(f"{path} can't be read: {first}", remedy="Compile the model again.") from error
+    return NumpySimulator(module, top, ports)
+
+
+def verify_model(
+    circuit: Circuit, folder: Path | None, simulators: Sequence[str], vectors: int
+) -> list[dict[str, Any]]:
+    """
+    Compares the RTL with the circuit, in each simulator; that of a folder where one is given.
+
+    Without simulators those that are installed are taken; raises SimulatorUnavailableError where there is none.
+    """
+    sources, top, ports = circuit.sources, circuit.top, circuit.ports
+    if folder is not None:
+        sources, port_map, ports = load_circuit_folder(folder)
+        top = port_map["top"]
+        if [port.to_json() for port in ports] != [port.to_json() for port in circuit.ports]:
+            raise VerificationError(f"{folder}: ports.json isn't what the model compiles to")
+    names = list(simulators) or [
+        name for name, tool in (("verilator", "verilator"), ("icarus", "iverilog")) if shutil.which(tool)
+    ]
+    if not names:
+        raise SimulatorUnavailableError(
+            "no RTL simulator is installed", remedy="Install one: apt-get install verilator g++, or iverilog."
+        )
+    return [
+        check_rtl(circuit, build_simulator(name, sources, top, ports), name, vectors if name == "verilator" else 64)
+        for name in names
+    ]

@@ -1,0 +1,227 @@
+"""The command line `c4ml`."""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from c4ml_xdsl import __version__
+from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+COMPILE_OPTIONS = [
+    click.option("--minimize", type=click.Choice(["area", "delay", "balanced"]), default="balanced", show_default=True),
+    click.option("--strategy", type=click.Choice(["auto", "direct"]), default="auto", show_default=True),
+    click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True),
+    click.option("--effort", type=click.Choice(["fast", "normal", "max"]), default="normal", show_default=True),
+    click.option("--top", metavar="NAME", help="Name of the top module; the model's by default."),
+    click.option(
+        "--input-type",
+        multiple=True,
+        metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]",
+        help="Type of an input that has no quantiser: INT4, UINT8, BIPOLAR, …",
+    ),
+]
+
+
+class _Main(click.Group):
+    """Turns our errors into a short message and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except C4mlError as error:
+            lines = [line[:300] for line in str(error).splitlines() if line.strip()][:5]
+            click.echo("error: " + "\n".join(lines), err=True)
+            ctx.exit(error.exit_status)
+        except RecursionError:
+            click.echo("error: the model is nested too deeply", err=True)
+            ctx.exit(1)
+        except MemoryError:
+            click.echo("error: the model needs more memory than there is", err=True)
+            ctx.exit(1)
+
+
+def _compile_options(command: Command) -> Command:
+    for option in reversed(COMPILE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group(cls=_Main)
+@click.version_option(__version__, prog_name="c4ml")
+def main() -> None:
+    """Compiles quantized neural networks in QONNX to bit-exact Verilog."""
+
+
+def _progress(quiet: bool) -> Any:
+    """Shows the phase on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        return nullcontext(None)
+    return console.status("starting")
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    given = options.pop("input_type")
+    return {**options, "input_type": ";".join(given) if given else None}
+
+
+def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **options: Any) -> Any:
+    from c4ml_xdsl.compiler import compile
+
+    with _progress(json_output) as status:
+        update = None if status is None else status.update
+        return compile(model, progress=update, dump_ir=dump_ir, **options)
+
+
+@main.command("compile")
+@click.argument("model", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; it is replaced.")
+@_compile_options
+@click.option("--clock-ns", type=float, help="Not yet available: circuits are combinational.")
+@click.option("--latency", type=int, help="Not yet available beyond 0.")
+@click.option("--max-luts", type=int, help="Refuse a design that is estimated to be larger.")
+@click.option("--vectors", type=int, default=256, show_default=True, help="Vectors of the check.")
+@click.option("--no-verify", is_flag=True, help="Don't run the check.")
+@click.option("--dump-ir", type=click.Path(path_type=Path), help="Folder for the IR after each pass.")
+@click.option("--json", "json_output", is_flag=True, help="Print the report as JSON.")
+def compile_command(
+    model: str,
+    output: Path,
+    json_output: bool,
+    no_verify: bool,
+    dump_ir: Path | None,
+    clock_ns: float | None,
+    latency: int | None,
+    **options: Any,
+) -> None:
+    """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
+    if clock_ns is not None or latency:
+        raise OptionError("registers aren't available yet", remedy="Leave out --clock-ns and --latency.")
+    circuit = _compiled(model, json_output, dump_ir, verify=not no_verify, **_settings(options))
+    circuit.package(output)
+    _show(circuit.report, json_output)
+    if not json_output:
+        click.echo(f"wrote {output}")
+
+
+def _show(report: dict[str, Any], json_output: bool) -> None:
+    if json_output:
+        click.echo(json.dumps(report, indent=2))
+        return
+    table = Table("layer", "what", "strategy", "LUT", "delay ns", title=f"{report['top']} (estimates)")
+    for layer in report["layers"]:
+        table.add_row(layer["name"], layer["op"], layer["strategy"], str(layer["lut"]), str(layer["delay_ns"]))
+    table.add_row("total", "", "", str(report["totals"]["lut"]), str(report["totals"]["delay_ns"]))
+    Console(width=120 if not sys.stdout.isatty() else None).print(table)
+    for entry in report["verified"]:
+        click.echo(f"equal: {entry['reference']} = {entry['level']} on {entry['vectors']} vectors")
+    for warning in report["warnings"]:
+        click.echo(f"warning: {warning}")
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("--input-type", multiple=True, metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]")
+@click.option("--json", "json_output", is_flag=True, help="Print JSON.")
+def check(model: str, input_type: tuple[str, ...], json_output: bool) -> None:
+    """Says whether MODEL can be compiled: its layers with integer ranges and bits."""
+    from c4ml_xdsl.compiler import check_model
+
+    layers = check_model(model, input_type=";".join(input_type) if input_type else None)
+    if json_output:
+        click.echo(json.dumps({"supported": True, "layers": layers}, indent=2))
+        return
+    table = Table("node", "op", "shape", "range", "bits", title="supported")
+    for layer in layers:
+        low, high = layer["range"]
+        table.add_row(layer["name"], layer["op"], str(layer["shape"]), f"{low} to {high}", str(layer["bits"]))
+    Console(width=120 if not sys.stdout.isatty() else None).print(table)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "-i", "--input", "source", required=True, type=click.Path(path_type=Path), help="x.npy, or x.npz by tensor."
+)
+@click.option(
+    "-o", "--output", "sink", required=True, type=click.Path(path_type=Path), help="y.npy, or y.npz by tensor."
+)
+@click.option("--simulator", type=click.Choice(["numpy", "verilator", "icarus"]), default="numpy", show_default=True)
+def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
+    """Runs a compiled FOLDER on values in the model's units, one sample a row."""
+    from c4ml_xdsl.circuit import build_simulator, load_circuit_folder, run_on_values
+    from c4ml_xdsl.packaged import simulator_of_folder
+
+    sources, port_map, ports = load_circuit_folder(folder)
+    try:
+        with np.load(source, allow_pickle=False) if source.suffix == ".npz" else nullcontext() as archive:
+            x: Any = (
+                np.load(source, allow_pickle=False) if archive is None else {name: archive[name] for name in archive}
+            )
+    except (OSError, ValueError, EOFError) as error:
+        raise InputDataError(f"{source} can't be read: {error}", remedy="Give a .npy or .npz file.") from error
+    made = (
+        simulator_of_folder(folder, port_map["top"], ports)
+        if simulator == "numpy"
+        else build_simulator(simulator, sources, port_map["top"], ports)
+    )
+    with _progress(False):
+        result = run_on_values(made, ports, x)
+    try:
+        if isinstance(result, dict):
+            np.savez(sink, allow_pickle=False, **result)
+        else:
+            np.save(sink, result)
+    except OSError as error:
+        raise OptionError(f"{sink} can't be written: {error.strerror}") from error
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@_compile_options
+@click.option("--vectors", type=int, default=256, show_default=True)
+@click.option(
+    "--simulator",
+    "simulators",
+    multiple=True,
+    type=click.Choice(["verilator", "icarus"]),
+    help="Default: those that are installed.",
+)
+@click.option("--json", "json_output", is_flag=True, help="Print JSON.")
+def verify(
+    model: str, folder: Path | None, vectors: int, simulators: tuple[str, ...], json_output: bool, **options: Any
+) -> None:
+    """Compares MODEL = lbir = hw = RTL, of FOLDER where one is given."""
+    from c4ml_xdsl.packaged import verify_model
+
+    circuit = _compiled(model, json_output, None, verify=True, vectors=vectors, **_settings(options))
+    with _progress(json_output):
+        entries = [*circuit.report["verified"], *verify_model(circuit, folder, simulators, vectors)]
+    if json_output:
+        click.echo(json.dumps({"verified": entries}, indent=2))
+        return
+    for entry in entries:
+        click.echo(f"equal: {entry['reference']} = {entry['level']} on {entry['vectors']} vectors")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "json_output", is_flag=True, help="Print JSON.")
+def report(folder: Path, json_output: bool) -> None:
+    """Shows the report of a compiled FOLDER."""
+    try:
+        found = json.loads((folder / "report.json").read_text())
+        _show(found, json_output)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputDataError(f"{folder} holds no report: {error}", remedy="Compile the model first.") from error
