@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import (
+    I64,
     ArrayAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
@@ -24,9 +25,8 @@ from xdsl.dialects.builtin import (
     SymbolNameConstraint,
     TensorType,
     f64,
-    i64,
 )
-from xdsl.ir import Attribute, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
+from xdsl.ir import Attribute, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -138,11 +138,6 @@ def integers(attribute: Attribute) -> Integers:
     return array_from_dense(cast(DenseAttr, attribute)).astype(np.int64)
 
 
-def numbers(attribute: Attribute) -> tuple[Any, ...]:
-    """The numbers of an array attribute."""
-    return cast("DenseArrayBase[IntegerType]", attribute).get_values()
-
-
 def dense(array: NDArray[Any]) -> DenseAttr:
     """A dense attribute of the narrowest integer type that holds an array."""
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
@@ -150,6 +145,25 @@ def dense(array: NDArray[Any]) -> DenseAttr:
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return dense_from_array(array.astype(dtype))
     return dense_from_array(array.astype(np.int64))
+
+
+@irdl_attr_definition
+class NumbersAttr(Data[tuple[int, ...]]):
+    """A list of integers: `[1, -2]`."""
+
+    name = "lbir.numbers"
+
+    @classmethod
+    def of(cls, values: Sequence[int]) -> "NumbersAttr":
+        """The list of some integers."""
+        return cls(tuple(values))
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[int, ...]:
+        return tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer))
+
+    def print_parameter(self, printer: Printer) -> None:
+        printer.print_string(f"[{', '.join(map(str, self.data))}]")
 
 
 @irdl_attr_definition
@@ -177,12 +191,12 @@ class PortAttr(ParametrizedAttribute):
     @property
     def scales(self) -> tuple[float, ...]:
         """The scales as Python floats."""
-        return numbers(self.scale)
+        return cast("DenseArrayBase[IntegerType]", self.scale).get_values()
 
     @property
     def zero_points(self) -> tuple[float, ...]:
         """The zero points as Python floats."""
-        return numbers(self.zero_point)
+        return cast("DenseArrayBase[IntegerType]", self.zero_point).get_values()
 
     @classmethod
     def of(
@@ -506,7 +520,7 @@ class RequantizeOp(LayerOp):
 
     input = operand_def(TensorType)
     offset = prop_def(DenseIntOrFPElementsAttr)
-    shift = prop_def(IntegerAttr)
+    shift = prop_def(IntegerAttr[I64])
     rounding = prop_def(StringAttr)
     result = result_def(TensorType)
 
@@ -607,7 +621,7 @@ class TransposeOp(LayerOp):
     name = "lbir.transpose"
 
     input = operand_def(TensorType)
-    permutation = prop_def(DenseArrayBase)
+    permutation = prop_def(NumbersAttr)
     result = result_def(TensorType)
 
     assembly_format = "$input `by` $permutation (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
@@ -616,14 +630,14 @@ class TransposeOp(LayerOp):
         shape = shape_of(x)
         super().__init__(
             operands=[x],
-            properties={"permutation": DenseArrayBase.from_list(i64, list(permutation))},
+            properties={"permutation": NumbersAttr.of(permutation)},
             result_types=[TensorType(range_of(x), [shape[axis] for axis in permutation])],
         )
 
     @property
     def order(self) -> tuple[int, ...]:
         """The source's axis for each axis of the result."""
-        return numbers(self.permutation)
+        return self.permutation.data
 
     def verify_(self) -> None:
         order = self.order
@@ -655,5 +669,5 @@ class CallOp(LayerOp):
 Lbir = Dialect(
     "lbir",
     [NetworkOp, OutputOp, DenseOp, ActivateOp, RequantizeOp, ThresholdOp, TableOp, ReshapeOp, TransposeOp, CallOp],
-    [IntType, PortAttr, StepAttr],
+    [IntType, NumbersAttr, PortAttr, StepAttr],
 )

@@ -7,10 +7,8 @@ thresholds and requantisations keep their meaning down to here, so circuit optim
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import cast
 
-from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, SymbolNameConstraint, i64
+from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, SymbolNameConstraint, i64
 from xdsl.ir import Attribute, Dialect, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -28,18 +26,8 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from c4ml_xdsl.dialects.lbir import IntType, numbers, range_of
+from c4ml_xdsl.dialects.lbir import IntType, NumbersAttr, range_of
 from c4ml_xdsl.numerics.rounding import RoundingMode
-
-
-def array(values: Sequence[int]) -> DenseArrayBase:
-    """An array attribute of integers, the same one for the same integers."""
-    return _array(tuple(values))
-
-
-@lru_cache(maxsize=1 << 14)
-def _array(values: tuple[int, ...]) -> DenseArrayBase:
-    return cast(DenseArrayBase, DenseArrayBase.from_list(i64, values))
 
 
 @irdl_op_definition
@@ -115,7 +103,7 @@ class ConstantOp(IRDLOperation):
 
     name = "neuron.constant"
 
-    value = prop_def(IntegerAttr)
+    value = prop_def(IntegerAttr[I64])
     result = result_def(IntType)
 
     traits = traits_def(Pure())
@@ -144,8 +132,8 @@ class SumOp(IRDLOperation):
     name = "neuron.sum"
 
     terms = var_operand_def(IntType)
-    coefficients = prop_def(DenseArrayBase)
-    constant = prop_def(IntegerAttr)
+    coefficients = prop_def(NumbersAttr)
+    constant = prop_def(IntegerAttr[I64])
     result = result_def(IntType)
 
     traits = traits_def(Pure())
@@ -157,16 +145,16 @@ class SumOp(IRDLOperation):
         return SumOp.create(
             operands=terms,
             result_types=[result_type],
-            properties={"coefficients": array(coefficients), "constant": IntegerAttr(constant, i64)},
+            properties={"coefficients": NumbersAttr.of(coefficients), "constant": IntegerAttr(constant, i64)},
         )
 
     @property
     def is_row(self) -> bool:
         """Whether this is one adder."""
-        return len(self.terms) <= 3 and all(abs(c) & (abs(c) - 1) == 0 for c in numbers(self.coefficients))
+        return len(self.terms) <= 3 and all(abs(c) & (abs(c) - 1) == 0 for c in self.coefficients.data)
 
     def verify_(self) -> None:
-        coefficients = numbers(self.coefficients)
+        coefficients = self.coefficients.data
         if len(coefficients) != len(self.terms):
             raise VerifyException(f"{len(self.terms)} terms have {len(coefficients)} coefficients")
         if not all(coefficients):
@@ -194,8 +182,8 @@ class RequantizeOp(IRDLOperation):
     name = "neuron.requantize"
 
     input = operand_def(IntType)
-    offset = prop_def(IntegerAttr)
-    shift = prop_def(IntegerAttr)
+    offset = prop_def(IntegerAttr[I64])
+    shift = prop_def(IntegerAttr[I64])
     rounding = prop_def(StringAttr)
     result = result_def(IntType)
 
@@ -218,9 +206,9 @@ class ThresholdOp(IRDLOperation):
     name = "neuron.threshold"
 
     input = operand_def(IntType)
-    thresholds = prop_def(DenseArrayBase)
-    base = prop_def(IntegerAttr)
-    falling = prop_def(IntegerAttr)
+    thresholds = prop_def(NumbersAttr)
+    base = prop_def(IntegerAttr[I64])
+    falling = prop_def(IntegerAttr[I64])
     result = result_def(IntType)
 
     traits = traits_def(Pure())
@@ -229,7 +217,7 @@ class ThresholdOp(IRDLOperation):
     )
 
     def verify_(self) -> None:
-        values = numbers(self.thresholds)
+        values = self.thresholds.data
         if list(values) != sorted(values):
             raise VerifyException("the thresholds aren't sorted")
 
@@ -241,14 +229,14 @@ class TableOp(IRDLOperation):
     name = "neuron.table"
 
     input = operand_def(IntType)
-    table = prop_def(DenseArrayBase)
+    table = prop_def(NumbersAttr)
     result = result_def(IntType)
 
     traits = traits_def(Pure())
     assembly_format = "$input `,` $table attr-dict `:` type($input) `->` type($result)"
 
     def verify_(self) -> None:
-        element, values = range_of(self.input), numbers(self.table)
+        element, values = range_of(self.input), self.table.data
         if len(values) != element.high - element.low + 1:
             raise VerifyException(f"the table must have a value for each integer of {element}")
         if min(values) < range_of(self.result).low or max(values) > range_of(self.result).high:

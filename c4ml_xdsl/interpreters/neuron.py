@@ -4,7 +4,7 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.dialects import neuron
-from c4ml_xdsl.dialects.lbir import numbers, range_of
+from c4ml_xdsl.dialects.lbir import range_of
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
 
@@ -25,7 +25,7 @@ def _evaluate(operation: Operation, values: dict[SSAValue, Integers], samples: i
             return np.full(samples, operation.value.value.data, np.int64)
         case neuron.SumOp():
             total = np.full(samples, operation.constant.value.data, np.int64)
-            for term, coefficient in zip(operation.terms, numbers(operation.coefficients), strict=True):
+            for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
                 total += coefficient * values[term]
             return total
         case neuron.RequantizeOp():
@@ -34,11 +34,11 @@ def _evaluate(operation: Operation, values: dict[SSAValue, Integers], samples: i
             rounded = round_shift(shifted, operation.shift.value.data, RoundingMode(operation.rounding.data))
             return np.clip(rounded, element.low, element.high)
         case neuron.ThresholdOp():
-            thresholds = np.array(numbers(operation.thresholds), np.int64)
+            thresholds = np.array(operation.thresholds.data, np.int64)
             count = np.searchsorted(thresholds, values[operation.input], side="right")
             return operation.base.value.data + (-count if operation.falling.value.data else count)
         case neuron.TableOp():
             low = range_of(operation.input).low
-            return np.array(numbers(operation.table), np.int64)[values[operation.input] - low]
+            return np.array(operation.table.data, np.int64)[values[operation.input] - low]
         case _:
             raise NotImplementedError(operation.name)

@@ -164,10 +164,9 @@ def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
 
     sources, port_map, ports = load_circuit_folder(folder)
     try:
-        with np.load(source, allow_pickle=False) if source.suffix == ".npz" else nullcontext() as archive:
-            x: Any = (
-                np.load(source, allow_pickle=False) if archive is None else {name: archive[name] for name in archive}
-            )
+        x: Any = np.load(source, allow_pickle=False)
+        if source.suffix == ".npz":
+            x = {name: x[name] for name in x.files}
     except (OSError, ValueError, EOFError) as error:
         raise InputDataError(f"{source} can't be read: {error}", remedy="Give a .npy or .npz file.") from error
     made = (

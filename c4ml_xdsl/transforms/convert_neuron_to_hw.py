@@ -27,14 +27,37 @@ class ConvertNeuronToHw(ModulePass):
 
     Before:
     ```mlir
-    neuron.layer @l "sum" {
-    ^bb0(%a: !lbir.int<-2, 1>, %b: !lbir.int<0, 1>):
-      %s = neuron.sum %a, %b times array<i64: 1, 2> plus 0 : i64 : !lbir.int<-2, 1>, !lbir.int<0, 1> -> !lbir.int<-2, 3>
-      neuron.yield %s : !lbir.int<-2, 3>
+    neuron.layer @l "sum, threshold" {
+    ^bb0(%x0: !lbir.int<-2, 1>, %x1: !lbir.int<-2, 1>):
+      %acc0 = neuron.sum %x0, %x1 times [1, 2] plus 0 : !lbir.int<-2, 1>, !lbir.int<-2, 1> -> !lbir.int<-6, 3>
+      %y0 = neuron.threshold %acc0, [-1] base 0 falling 0 : !lbir.int<-6, 3> -> !lbir.int<0, 1>
+      neuron.yield %y0 : !lbir.int<0, 1>
     }
-    lbir.network @g inputs [#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">, #lbir.port<"b" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 2 range [-2, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
-    ^bb0(%x: tensor<1x2x!lbir.int<-2, 1>>, %b: tensor<1x1x!lbir.int<0, 1>>):
-      lbir.output %x : tensor<1x2x!lbir.int<-2, 1>>
+    lbir.network @g inputs [#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%x: tensor<1x2x!lbir.int<-2, 1>>):
+      %y = lbir.call @l %x : tensor<1x2x!lbir.int<-2, 1>> -> tensor<1x1x!lbir.int<0, 1>>
+      lbir.output %y : tensor<1x1x!lbir.int<0, 1>>
+    }
+    ```
+    After `convert-neuron-to-hw`:
+    ```mlir
+    hw.module @l(in %x: i4, out y: i1) attributes {comment = "sum, threshold"} {
+      %x0 = comb.extract %x from 0 : (i4) -> i2
+      %x1 = comb.extract %x from 2 : (i4) -> i2
+      %0 = comb.extract %x0 from 1 : (i2) -> i1
+      %1 = comb.replicate %0 : (i1) -> i2
+      %2 = comb.concat %1, %x0 : i2, i2
+      %3 = comb.extract %x1 from 1 : (i2) -> i1
+      %4 = hw.constant false
+      %5 = comb.concat %3, %x1, %4 : i1, i2, i1
+      %acc0 = comb.add %2, %5 : i4
+      %6 = hw.constant -2 : i4
+      %y0 = comb.icmp sgt %acc0, %6 : i4
+      hw.output %y0 : i1
+    }
+    hw.module @g(in %0 x: i4, out y: i1) attributes {comment = "the network: one instance a layer", c4ml.inputs = [[#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x2x!lbir.int<-2, 1>>]], c4ml.outputs = [[#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<0, 1>>]]} {
+      %l_y = hw.instance "l_inst" @l(x: %0: i4) -> (y: i1)
+      hw.output %l_y : i1
     }
     ```
     """  # noqa: E501
@@ -136,7 +159,7 @@ class LayerLowering:
         width = lbir.range_of(operation.result).bits
         added: list[SSAValue] = []
         taken: list[SSAValue] = []
-        for term, coefficient in zip(operation.terms, lbir.numbers(operation.coefficients), strict=True):
+        for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
             shift = abs(coefficient).bit_length() - 1
             value = self.builder.fit(self.values[term], lbir.range_of(term).signed, width, shift)
             (added if coefficient > 0 else taken).append(value)
@@ -229,7 +252,7 @@ class LayerLowering:
         builder = self.builder
         value, source = self.values[operation.input], lbir.range_of(operation.input)
         target = lbir.range_of(operation.result)
-        thresholds = lbir.numbers(operation.thresholds)
+        thresholds = operation.thresholds.data
         # x >= t is x > t - 1, and a threshold that is never reached has t - 1 = high
         bounds = [threshold - 1 for threshold in thresholds]
         width = len(bounds).bit_length()
@@ -266,8 +289,8 @@ class LayerLowering:
         target = lbir.range_of(operation.result)
         if source.bits > comb.MAXIMUM_TABLE_INPUTS:
             raise PassFailedException(f"a table of {source.bits} input bits is too large")
-        entries = [lbir.numbers(operation.table)[0]] * (1 << source.bits)
-        for number, entry in enumerate(lbir.numbers(operation.table), source.low):
+        entries = [operation.table.data[0]] * (1 << source.bits)
+        for number, entry in enumerate(operation.table.data, source.low):
             entries[number & ((1 << source.bits) - 1)] = entry
         inputs = [builder.extract(value, position, 1) for position in reversed(range(source.bits))]
         results = [

@@ -80,8 +80,8 @@ class ConvertQonnxToLbir(ModulePass):
     ```mlir
     lbir.network @g inputs [#lbir.port<"x" bits 4 range [-8, 7] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 2 range [0, 3] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
     ^bb0(%x: tensor<1x2x!lbir.int<-8, 7>>):
-      %y = lbir.activate %x steps [#lbir.step<mul dense<0.5> : tensor<1xf64>>, #lbir.step<max dense<0.0> : tensor<1xf64>>, #lbir.step<div dense<0.5> : tensor<1xf64>>, #lbir.step<max dense<0.0> : tensor<1xf64>>, #lbir.step<min dense<3.0> : tensor<1xf64>>, #lbir.step<round half_even>] node "q2" : tensor<1x2x!lbir.int<-8, 7>> -> tensor<1x2x!lbir.int<0, 3>>
-      lbir.output %y : tensor<1x2x!lbir.int<0, 3>>
+      %0 = lbir.activate %x steps [#lbir.step<mul dense<0.5> : tensor<1xf64>>, #lbir.step<max dense<0.0> : tensor<1xf64>>, #lbir.step<div dense<0.5> : tensor<1xf64>>, #lbir.step<max dense<0.0> : tensor<1xf64>>, #lbir.step<min dense<3.0> : tensor<1xf64>>, #lbir.step<round half_even>] node "q2" : tensor<1x2x!lbir.int<-8, 7>> -> tensor<1x2x!lbir.int<0, 3>>
+      lbir.output %0 : tensor<1x2x!lbir.int<0, 3>>
     }
     ```
     """  # noqa: E501
@@ -171,7 +171,7 @@ class _Converter:
     ) -> Real:
         """The input port for integers q with (q - zero) * scale = a * x + b, as a block argument."""
         value = self.block.insert_arg(lbir.tensor_of(shape, element.low, element.high), len(self.block.args))
-        value.name_hint = None
+        value.name_hint = self.graph.inputs[name].name_hint
         real_scale = Fraction(float(scale))
         port_scale = float(real_scale / a)
         port_zero = float(zero + b / real_scale)

@@ -39,8 +39,8 @@ class LbirUnrollNeurons(ModulePass):
     ```mlir
     neuron.layer @Gemm_0 "dense 2 -> 1, threshold; inputs 0 to 3, sums -6 to 3, outputs 0 to 1" {
     ^bb0(%x0: !lbir.int<0, 3>, %x1: !lbir.int<0, 3>):
-      %acc0 = neuron.sum %x0, %x1 times array<i64: 1, -2> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-6, 3>
-      %y0 = neuron.threshold %acc0, array<i64: 2> base 0 : i64 falling 0 : i64 : !lbir.int<-6, 3> -> !lbir.int<0, 1>
+      %acc0 = neuron.sum %x0, %x1 times [1, -2] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-6, 3>
+      %y0 = neuron.threshold %acc0, [2] base 0 falling 0 : !lbir.int<-6, 3> -> !lbir.int<0, 1>
       neuron.yield %y0 : !lbir.int<0, 1>
     }
     lbir.network @g inputs [#lbir.port<"x" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
@@ -86,7 +86,9 @@ class LbirUnrollNeurons(ModulePass):
 
 def _unique(label: str, names: set[str]) -> str:
     """A module's name for a node: its label, with what a symbol doesn't like replaced."""
-    base = re.sub(r"\W+", "_", label).strip("_") or "layer"
+    base = re.sub(r"\W+", "_", label, flags=re.ASCII).strip("_") or "layer"
+    if base[0].isdigit():
+        base = f"layer_{base}"
     name, count = base, 1
     while name in names:
         count += 1
@@ -225,7 +227,7 @@ def _creator(activation: Operation, bias: Integers) -> Callable[[int, SSAValue],
                     operands=[value],
                     result_types=[integer_type(min(start, end), max(start, end))],
                     properties={
-                        "thresholds": neuron.array(reached),
+                        "thresholds": lbir.NumbersAttr.of(reached),
                         "base": IntegerAttr(start, i64),
                         "falling": IntegerAttr(int(sign < 0), i64),
                     },
@@ -242,7 +244,7 @@ def _creator(activation: Operation, bias: Integers) -> Callable[[int, SSAValue],
                 return neuron.TableOp.create(
                     operands=[value],
                     result_types=[integer_type(int(part.min()), int(part.max()))],
-                    properties={"table": neuron.array(part.tolist())},
+                    properties={"table": lbir.NumbersAttr.of(part.tolist())},
                 )
 
             return look_up

@@ -25,7 +25,7 @@ class NeuronExpandSums(ModulePass):
     ```mlir
     neuron.layer @l {
     ^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
-      %s = neuron.sum %a, %b times array<i64: 3, -2> plus 1 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-5, 10>
+      %s = neuron.sum %a, %b times [3, -2] plus 1 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-5, 10>
       neuron.yield %s : !lbir.int<-5, 10>
     }
     ```
@@ -33,12 +33,12 @@ class NeuronExpandSums(ModulePass):
     ```mlir
     neuron.layer @l {
     ^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
-      %a_times3 = neuron.sum %a, %a times array<i64: -1, 4> plus 0 : i64 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 9>
-      %s = neuron.sum %b, %a_times3 times array<i64: -2, 1> plus 1 : i64 : !lbir.int<0, 3>, !lbir.int<0, 9> -> !lbir.int<-5, 10>
+      %a_times3 = neuron.sum %a, %a times [-1, 4] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 9>
+      %s = neuron.sum %b, %a_times3 times [-2, 1] plus 1 : !lbir.int<0, 3>, !lbir.int<0, 9> -> !lbir.int<-5, 10>
       neuron.yield %s : !lbir.int<-5, 10>
     }
     ```
-    """  # noqa: E501
+    """
 
     name = "neuron-expand-sums"
 
@@ -79,7 +79,7 @@ class _Expansion:
         """The last row of a sum; its range is the one that was known, which may be narrower than the rows say."""
         sources: list[SSAValue] = []
         operands: list[Operand] = []
-        for term, coefficient in zip(operation.terms, lbir.numbers(operation.coefficients), strict=True):
+        for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
             shift = (coefficient & -coefficient).bit_length() - 1
             source, depth = self.product(term, abs(coefficient) >> shift)
             element = lbir.range_of(source)
