@@ -1,0 +1,202 @@
+"""The command lines: what they write, and how they refuse."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+MODELS = Path(__file__).parent.parent / "models"
+MODEL = MODELS / "digits_mlp_w2a2_pot" / "model.onnx"
+
+
+def c4ml(*arguments: object, seed: str = "0") -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", "from c4ml_xdsl.tools.c4ml import main; main()", *map(str, arguments)]
+    environment = os.environ | {"PYTHONHASHSEED": seed}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "out"
+    done = c4ml("compile", MODEL, "-o", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return path
+
+
+def test_compile_writes_the_contract(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "hw.mlir", "lbir.mlir", "ports.json", "report.json", "rtl",
+    ]  # fmt: skip
+    ports = json.loads((folder / "ports.json").read_text())
+    assert (ports["clock"], ports["latency_cycles"], ports["initiation_interval"]) == (None, 0, 1)
+    for port in ports["ports"]:
+        assert {"name", "direction", "tensor", "shape", "bits", "signed", "scale", "zero_point"} <= set(port)
+    report = json.loads((folder / "report.json").read_text())
+    assert [entry["level"] for entry in report["verified"]] == ["lbir", "hw"]
+    assert report["totals"]["lut"] > 0
+
+
+def test_bytes_do_not_depend_on_the_hash_seed(folder: Path, tmp_path: Path) -> None:
+    assert c4ml("compile", MODEL, "-o", tmp_path / "again", seed="4711").returncode == 0
+    for file in (path for path in folder.rglob("*") if path.is_file() and path.name != "report.json"):
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(folder)).read_bytes()
+    first, second = (json.loads((each / "report.json").read_text()) for each in (folder, tmp_path / "again"))
+    del first["seconds"], second["seconds"]
+    assert first == second
+
+
+@pytest.mark.parametrize("simulator", ["numpy", "verilator", "icarus"])
+def test_simulate(folder: Path, tmp_path: Path, simulator: str) -> None:
+    import shutil
+
+    if simulator != "numpy" and shutil.which({"icarus": "iverilog"}.get(simulator, simulator)) is None:
+        pytest.skip(f"{simulator} isn't installed")
+    with np.load(MODEL.parent / "golden.npz") as archive:
+        x, y = archive["x"][:20], archive["y"][:20]
+    np.save(tmp_path / "x.npy", x)
+    done = c4ml("simulate", folder, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy", "--simulator", simulator)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy").reshape(y.shape), y, rtol=1e-6)
+
+
+def test_verify_passes_and_names_a_broken_output(folder: Path, tmp_path: Path) -> None:
+    """A circuit made wrong on purpose is caught in the RTL, by the name of the output."""
+    import shutil
+
+    if shutil.which("iverilog") is None:
+        pytest.skip("iverilog isn't installed")
+    copy = tmp_path / "broken"
+    shutil.copytree(folder, copy)
+    assert c4ml("verify", MODEL, copy, "--simulator", "icarus").returncode == 0
+    broken = 0
+    for file in sorted((copy / "rtl").glob("*.v")):
+        lines = file.read_text().splitlines()
+        for index, line in enumerate(lines):
+            if "acc0 = " in line and " + " in line:
+                lines[index] = line.replace(" + ", " - ", 1)
+                broken += 1
+        file.write_text("\n".join(lines) + "\n")
+    assert broken
+    done = c4ml("verify", MODEL, copy, "--simulator", "icarus")
+    output = next(p for p in json.loads((copy / "ports.json").read_text())["ports"] if p["direction"] == "output")
+    assert done.returncode == 3
+    assert output["tensor"] in done.stderr
+    assert "RTL in icarus differs from hw" in done.stderr
+
+
+def test_report_and_check(folder: Path) -> None:
+    assert "total" in c4ml("report", folder).stdout
+    assert json.loads(c4ml("report", folder, "--json").stdout)["top"]
+    checked = json.loads(c4ml("check", MODEL, "--json").stdout)
+    assert checked["supported"]
+    assert checked["layers"][0]["op"] == "dense"
+
+
+def float_weights() -> onnx.ModelProto:
+    quantiser = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
+    nodes = [
+        helper.make_node(
+            "Quant", ["x", "s", "z", "b"], ["q"], "quantise", domain="qonnx.custom_op.general", **quantiser
+        ),
+        helper.make_node("MatMul", ["q", "w"], ["y"], "float_layer"),
+    ]
+    constants = [
+        helper.make_tensor("s", TensorProto.FLOAT, [], [0.5]),
+        helper.make_tensor("z", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("b", TensorProto.FLOAT, [], [4.0]),
+        helper.make_tensor("w", TensorProto.FLOAT, [2, 1], [0.123, 0.456]),
+    ]
+    return _model(nodes, constants)
+
+
+def unknown_operator() -> onnx.ModelProto:
+    return _model([helper.make_node("Frobnicate", ["x"], ["y"], "strange")], [])
+
+
+def external_data() -> onnx.ModelProto:
+    model = float_weights()
+    tensor = model.graph.initializer[-1]
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+    return model
+
+
+def _model(nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto]) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        constants,
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("qonnx.custom_op.general", 1)]
+    return helper.make_model(graph, opset_imports=opsets)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (float_weights().SerializeToString(), "float_layer"),
+        (unknown_operator().SerializeToString(), "strange"),
+        (external_data().SerializeToString(), "w"),
+        (MODEL.read_bytes()[:700], "model.onnx"),
+        (bytes(range(256)) * 40, "model.onnx"),
+        (b"", "model.onnx"),
+    ],
+    ids=["float weights", "unknown operator", "external data", "truncated", "random", "empty"],
+)
+def test_bad_models_are_refused(tmp_path: Path, content: bytes, named: str) -> None:
+    """One short message that names what is at fault, exit status 1, nothing written."""
+    (tmp_path / "model.onnx").write_bytes(content)
+    done = c4ml("compile", tmp_path / "model.onnx", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx"]
+
+
+def test_a_refused_compile_leaves_an_existing_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    assert c4ml("compile", tmp_path / "model.onnx", "-o", tmp_path / "out").returncode == 1
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["compile", MODEL], 2),
+        (["compile", MODEL, "-o", "x", "--target", "abacus"], 2),
+        (["frobnicate"], 2),
+        (["compile", "missing.onnx", "-o", "x"], 1),
+        (["compile", MODEL, "-o", "x", "--clock-ns", "2"], 1),
+        (["compile", MODEL, "-o", "x", "--input-type", "INT0"], 1),
+        (["compile", MODEL, "-o", "x", "--max-luts", "3"], 1),
+        (["report", "missing"], 1),
+    ],
+)
+def test_exit_statuses(arguments: list[object], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = c4ml(*arguments)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip()
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_input_shape(folder: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((4, 3)))
+    done = c4ml("simulate", folder, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert done.returncode == 1
+    assert "one sample of the shape" in done.stderr
+    assert not (tmp_path / "y.npy").exists()

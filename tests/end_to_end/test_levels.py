@@ -1,0 +1,153 @@
+"""Every level computes what the model does: after each pass, in numpy and in real simulators."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from xdsl.context import Context
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.parser import Parser
+
+import c4ml_xdsl as c4ml
+from c4ml_xdsl import errors as c4ml_errors
+from c4ml_xdsl.circuit import Circuit, NumpySimulator
+from c4ml_xdsl.dialects import full_context, lbir
+from c4ml_xdsl.frontend import import_model, load_model
+from c4ml_xdsl.interpreters import lbir as lbir_interpreter
+from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
+from c4ml_xdsl.ports import Port, ports_of
+from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
+from c4ml_xdsl.verification import vectors_for
+
+MODELS = Path(__file__).parent.parent / "models"
+NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
+
+
+def golden(name: str) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(MODELS / name / "golden.npz") as archive:
+        return archive["x"], archive["y"]
+
+
+def assert_golden(got: np.ndarray, want: np.ndarray) -> None:
+    """Raw accumulators scaled by real numbers are float32 in the golden vectors."""
+    np.testing.assert_allclose(got.reshape(want.shape), want, rtol=1e-5, atol=1e-6)
+
+
+def ports_at(module: ModuleOp) -> list[Port]:
+    """The ports of the network, whatever it has been lowered to."""
+    last = list(module.body.block.ops)[-1]
+    if isinstance(last, hw.HWModuleOp):
+        return ports_of(last)
+    network = lbir_interpreter.network_of(module)
+    ports: list[Port] = []
+    for direction, attributes, values in (
+        ("input", network.inputs, network.body.block.args),
+        ("output", network.outputs, network.output_op.operands),
+    ):
+        for port, value in zip(attributes, values, strict=True):
+            ports.append(
+                Port(
+                    port.tensor.data, direction, port.tensor.data, lbir.shape_of(value)[1:], port.bits.data,
+                    port.signed,
+                    port.scales, port.zero_points, port.minimum.data, port.maximum.data, port.axis.data,
+                    port.rounding.data, port.after.data,
+                )
+            )  # fmt: skip
+    return ports
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pass_by_pass(name: str) -> None:
+    """The IR verifies, prints and parses after each pass, and what is parsed computes the golden outputs."""
+    x, y = golden(name)
+    x, y = x[:24], y[:24]
+    module = import_model(load_model(MODELS / name / "model.onnx"))
+    for each in ConvertQonnxToHw().passes():
+        each.apply(Context(), module)
+        module.verify()
+        parsed = Parser(full_context(), str(module)).parse_module()
+        parsed.verify()
+        assert str(parsed) == str(module)
+        if each.name.startswith("qonnx"):
+            graph = qonnx_interpreter.graph_of(parsed)
+            (result,) = qonnx_interpreter.run(parsed, {next(iter(graph.inputs)): x}).values()
+            assert_golden(result, y)
+            continue
+        ports = ports_at(parsed)
+        source, sink = ports
+        integers = {source.tensor: source.integers(x)}
+        if any(isinstance(operation, hw.HWModuleOp) for operation in parsed.body.block.ops):
+            top = list(parsed.body.block.ops)[-1]
+            assert isinstance(top, hw.HWModuleOp)
+            results = NumpySimulator(parsed, top.sym_name.data, ports).run(integers)
+        else:
+            results = lbir_interpreter.run(parsed, integers)
+        assert_golden(sink.values(results[sink.tensor].reshape(len(x), -1)), y)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def compiled(request: pytest.FixtureRequest) -> tuple[str, Circuit]:
+    return request.param, c4ml.compile(MODELS / request.param / "model.onnx")
+
+
+@pytest.mark.parametrize(("simulator", "tool"), [("numpy", None), ("verilator", "verilator"), ("icarus", "iverilog")])
+def test_golden_vectors(compiled: tuple[str, Circuit], simulator: str, tool: str | None) -> None:
+    """Golden vectors on the built-in simulator and on the real RTL, and random integers on both."""
+    name, circuit = compiled
+    if tool is not None and shutil.which(tool) is None:
+        pytest.skip(f"{tool} isn't installed")
+    x, y = golden(name)
+    count = 16 if simulator == "icarus" else len(x)
+    got = circuit(x[:count], simulator=simulator)  # type: ignore[arg-type]
+    assert isinstance(got, np.ndarray)
+    assert_golden(got, y[:count])
+    vectors = vectors_for(circuit.ports, 16 if simulator == "icarus" else 200)
+    want = circuit.simulator("numpy").run(vectors)
+    for tensor, integers in circuit.simulator(simulator).run(vectors).items():
+        np.testing.assert_array_equal(integers, want[tensor])
+
+
+def test_torchscript_export_is_the_same_circuit() -> None:
+    x, y = golden("bnn_w1a1_bn")
+    got = c4ml.compile(MODELS / "bnn_w1a1_bn" / "model_torchscript.onnx")(x)
+    assert isinstance(got, np.ndarray)
+    assert_golden(got, y)
+
+
+def test_single_samples_and_batches() -> None:
+    """One sample without the batch axis gives one result without it."""
+    x, y = golden("c4ml_lhcjets_bw2")
+    circuit = c4ml.compile(MODELS / "c4ml_lhcjets_bw2" / "model.onnx")
+    one = circuit(x[0].reshape(-1))
+    assert isinstance(one, np.ndarray)
+    assert one.shape == y[0].reshape(-1).shape
+    np.testing.assert_array_equal(one, y[0].reshape(-1))
+    with pytest.raises(c4ml_errors.InputDataError, match="one sample of the shape"):
+        circuit(np.zeros((3, 5)))
+
+
+@pytest.mark.parametrize("options", [{"target": "generic"}, {"minimize": "delay"}, {"minimize": "area"}])
+def test_options_change_the_circuit_not_the_function(options: dict[str, str]) -> None:
+    x, y = golden("mlp_w4a4_bn_fp")
+    circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", **options)
+    got = circuit(x)
+    assert isinstance(got, np.ndarray)
+    assert_golden(got, y)
+
+
+def test_rtl_lints_clean(tmp_path: Path) -> None:
+    """Verilator -Wall has nothing to say beyond the waiver that the files state; Icarus neither."""
+    import subprocess
+
+    c4ml.compile(MODELS / "mlp_w4a4_asym_zp" / "model.onnx").package(tmp_path / "out")
+    files = sorted(str(path) for path in (tmp_path / "out" / "rtl").glob("*.v"))
+    for tool, command in (
+        ("verilator", ["verilator", "--lint-only", "-Wall", "--top-module", "main_graph"]),
+        ("iverilog", ["iverilog", "-g2005", "-Wall", "-tnull"]),
+    ):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} isn't installed")
+        done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
