@@ -215,11 +215,10 @@ class LayerLowering:
         elif comb.width_of(value) != width:
             value = builder.fit(value, source.signed, width)
         quotient = IntType(rounded_range.low >> shift, rounded_range.high >> shift)
-        result = (
-            builder.extract(value, shift, width - shift)
-            if shift < width
-            else builder.constant(-1 if quotient.low < 0 else 0, 1)
-        )
+        if shift < width:
+            result = builder.extract(value, shift, width - shift)
+        else:  # nothing but the sign is left
+            result = builder.extract(value, width - 1, 1) if rounded_range.signed else builder.constant(0, 1)
         if shift and shift < width and mode is RoundingMode.HALF_EVEN:
             tie = builder.compare("eq", builder.extract(value, 0, shift), builder.constant(0, shift))
             lowest = builder.logic(comb.AndOp, builder.extract(value, shift, 1), builder.invert(tie))

@@ -1,0 +1,135 @@
+"""Scalar operations and sums, lowered to hardware, compute what the neuron level says, on every integer in range."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+from c4ml_xdsl.circuits.adder_rows import Operand, signed_digits, sum_in_rows
+from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.dialects.lbir import IntType, NumbersAttr, PortAttr
+from c4ml_xdsl.interpreters.hw import HwInterpreter, pack, unpack
+from c4ml_xdsl.interpreters.neuron import run_layer
+from c4ml_xdsl.numerics.rounding import RoundingMode
+from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
+from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
+
+
+def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Operation]], target: str) -> None:
+    """Builds a layer whose last operation is its result, lowers it and compares both levels."""
+    block = Block(arg_types=inputs)
+    block.add_ops(build(list(block.args)))
+    assert block.last_op is not None
+    result = block.last_op.results[0]
+    block.add_op(neuron.YieldOp([result]))
+    layer = neuron.LayerOp("layer", Region(block))
+    element, output = inputs[0], lbir.range_of(result)
+    body = Block(arg_types=[lbir.tensor_of([1, len(inputs)], element.low, element.high)])
+    call = lbir.CallOp("layer", body.args[0], lbir.tensor_of([1, 1], output.low, output.high), None)
+    body.add_ops([call, lbir.OutputOp([call.result])])
+    ports = [[PortAttr.of(name, each, [1.0], [0.0])] for name, each in (("x", element), ("y", output))]
+    module = ModuleOp([layer, lbir.NetworkOp("net", ports[0], ports[1], Region(body))])
+    module.verify()
+    values = range(element.low, element.high + 1)
+    if len(values) ** len(inputs) <= 4096:
+        x = np.array(list(itertools.product(values, repeat=len(inputs))), np.int64)
+    else:
+        x = np.random.default_rng(0).integers(element.low, element.high, (2000, len(inputs)), endpoint=True)
+    want = run_layer(layer, x.T)[0]
+    assert int(want.min()) >= output.low
+    assert int(want.max()) <= output.high
+    NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
+    module.verify()
+    np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
+    ConvertNeuronToHw().apply(Context(), module)
+    module.verify()
+    found = HwInterpreter(module).run("net", {"x": pack(x, element.bits)})["y"]
+    np.testing.assert_array_equal(unpack(found, 1, output.bits, output.signed)[:, 0], want)
+
+
+ranges = st.tuples(st.integers(-40, 40), st.integers(0, 60)).map(lambda pair: IntType(pair[0], pair[0] + pair[1]))
+
+
+@given(ranges, st.integers(0, 5), st.integers(-70, 70), st.sampled_from(list(RoundingMode)), ranges)
+@settings(max_examples=400, deadline=None)
+def test_requantize(element: IntType, shift: int, offset: int, mode: RoundingMode, target: IntType) -> None:
+    properties = {
+        "offset": IntegerAttr(offset, i64),
+        "shift": IntegerAttr(shift, i64),
+        "rounding": StringAttr(mode.value),
+    }
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        return [neuron.RequantizeOp.create(operands=values, properties=properties, result_types=[target])]
+
+    check_layer([element], build, "xilinx")
+
+
+@given(ranges, st.lists(st.integers(-50, 110), min_size=1, max_size=20), st.integers(-9, 9), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_threshold(element: IntType, thresholds: list[int], base: int, falling: bool) -> None:
+    kept = sorted(each for each in thresholds if element.low < each <= element.high)
+    if not kept:
+        return
+    end = base + (-len(kept) if falling else len(kept))
+    properties = {
+        "thresholds": NumbersAttr.of(kept),
+        "base": IntegerAttr(base, i64),
+        "falling": IntegerAttr(int(falling), i64),
+    }
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        result_type = IntType(min(base, end), max(base, end))
+        return [neuron.ThresholdOp.create(operands=values, properties=properties, result_types=[result_type])]
+
+    check_layer([element], build, "generic")
+
+
+@given(ranges, st.data())
+@settings(max_examples=50, deadline=None)
+def test_table(element: IntType, data: st.DataObject) -> None:
+    count = element.high - element.low + 1
+    table = data.draw(st.lists(st.integers(-20, 20), min_size=count, max_size=count))
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        result_type = IntType(min(table), max(table))
+        properties = {"table": NumbersAttr.of(table)}
+        return [neuron.TableOp.create(operands=values, properties=properties, result_types=[result_type])]
+
+    check_layer([element], build, "xilinx")
+
+
+@given(
+    ranges,
+    st.lists(st.integers(-300, 300).filter(bool), min_size=1, max_size=12),
+    st.integers(-100, 100),
+    st.sampled_from(["xilinx", "generic"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_sum(element: IntType, coefficients: list[int], constant: int, target: str) -> None:
+    def build(values: list[SSAValue]) -> list[Operation]:
+        low, high = neuron.interval(values, coefficients, constant)
+        return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
+
+    check_layer([element] * len(coefficients), build, target)
+
+
+@given(st.integers(1, 1 << 40))
+def test_signed_digits_are_canonical(number: int) -> None:
+    """They add up, and no two neighbours are both used, which makes them the fewest."""
+    digits = signed_digits(number)
+    assert sum((-1 if negative else 1) << shift for shift, negative in digits) == number
+    shifts = [shift for shift, _ in digits]
+    assert all(after - before >= 2 for before, after in itertools.pairwise(shifts))
+
+
+@given(st.integers(1, 40), st.sampled_from([2, 3]))
+def test_rows_are_as_few_as_can_be(count: int, arity: int) -> None:
+    """`count` operands take ceil((count - 1) / (arity - 1)) rows, all of them full but one."""
+    rows = sum_in_rows([Operand(index, 0, 1) for index in range(count)], 0, False, arity, count)
+    assert len(rows) == max(1, -(-(count - 1) // (arity - 1)))
