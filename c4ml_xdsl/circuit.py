@@ -16,6 +16,7 @@ from xdsl.context import Context
 from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 
+from c4ml_xdsl.collection import without_garbage_collection
 from c4ml_xdsl.errors import InputDataError, OptionError
 from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.numerics.chain import Integers
@@ -185,7 +186,7 @@ class Circuit:
                 (new / "ports.json").write_text(json.dumps(self.ports_json, indent=2) + "\n")
                 (new / "report.json").write_text(json.dumps(self.report, indent=2) + "\n")
                 (new / "lbir.mlir").write_text(f"{self.lbir}\n")
-                with io.StringIO() as text:
+                with io.StringIO() as text, without_garbage_collection():
                     HwMlirTarget().emit(Context(), self.hw, text)
                     (new / "hw.mlir").write_text(text.getvalue())
                 if target.exists():

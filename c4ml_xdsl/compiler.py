@@ -1,6 +1,5 @@
 """`compile`: from a QONNX model to a checked circuit."""
 
-import gc
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuit import Circuit
+from c4ml_xdsl.collection import without_garbage_collection
 from c4ml_xdsl.dialects import lbir as lbir_dialect
 from c4ml_xdsl.errors import OptionError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
@@ -51,18 +51,6 @@ class CompileOptions:
         )
 
 
-@contextmanager
-def _without_garbage_collection() -> Generator[None]:
-    """IR is a large graph of long-lived objects, which the collector would walk again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def compile(
     model: ModelSource,
     *,
@@ -93,7 +81,7 @@ def compile(
             raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
     if given.vectors < 1:
         raise OptionError(f"vectors={given.vectors}", remedy="Give at least 1, or no verification.")
-    with _without_garbage_collection():
+    with without_garbage_collection():
         return _compile(model, given, progress, None if dump_ir is None else Path(dump_ir))
 
 

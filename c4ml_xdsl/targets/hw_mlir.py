@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 from xdsl.utils.target import Target
 
-from c4ml_xdsl.transforms.lower_truth_tables import lower_truth_tables
+from c4ml_xdsl.transforms.lower_truth_tables import has_truth_tables, lower_truth_tables
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,10 @@ class HwMlirTarget(Target):
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
         printer = Printer(stream=output)
         for operation in module.body.block.ops:
-            if isinstance(operation, hw.HWModuleOp):
-                plain = lower_truth_tables(operation)
-                for name in list(plain.attributes):
-                    if name.startswith("c4ml."):
-                        del plain.attributes[name]
-                printer.print_op(plain)
-            else:
-                printer.print_op(operation)
+            ours = [name for name in operation.attributes if name.startswith("c4ml.")]
+            if isinstance(operation, hw.HWModuleOp) and (ours or has_truth_tables(operation)):
+                operation = lower_truth_tables(operation)  # a copy, so only where one is needed
+                for name in ours:
+                    del operation.attributes[name]
+            printer.print_op(operation)
             output.write("\n")

@@ -47,12 +47,17 @@ class LowerTruthTables(ModulePass):
                 module.erase()
 
 
+def has_truth_tables(module: hw.HWModuleOp) -> bool:
+    """Whether there is anything to lower."""
+    return any(isinstance(operation, comb.TruthTableOp) for operation in module.body.block.ops)
+
+
 def lower_truth_tables(module: hw.HWModuleOp) -> hw.HWModuleOp:
     """A copy of the module without truth tables."""
     copy = module.clone()
     block = copy.body.block
     old = list(block.ops)
-    if not any(isinstance(operation, comb.TruthTableOp) for operation in old):
+    if not has_truth_tables(copy):
         return copy
     constants: dict[bool, SSAValue] = {}
     new: list[Operation] = []

@@ -1,12 +1,15 @@
 """Every level computes what the model does: after each pass, in numpy and in real simulators."""
 
+import io
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from xdsl.context import Context
-from xdsl.dialects import hw
+from xdsl.dialects import builtin, comb, hw
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
@@ -18,6 +21,7 @@ from c4ml_xdsl.frontend import import_model, load_model
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
 from c4ml_xdsl.ports import Port, ports_of
+from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.verification import vectors_for
 
@@ -137,17 +141,77 @@ def test_options_change_the_circuit_not_the_function(options: dict[str, str]) ->
     assert_golden(got, y)
 
 
-def test_rtl_lints_clean(tmp_path: Path) -> None:
-    """Verilator -Wall has nothing to say beyond the waiver that the files state; Icarus neither."""
-    import subprocess
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose design has adders, comparisons, and tables."""
+    folder = tmp_path_factory.mktemp("package") / "out"
+    c4ml.compile(MODELS / "mlp_w4a4_asym_zp" / "model.onnx").package(folder)
+    return folder
 
-    c4ml.compile(MODELS / "mlp_w4a4_asym_zp" / "model.onnx").package(tmp_path / "out")
-    files = sorted(str(path) for path in (tmp_path / "out" / "rtl").glob("*.v"))
-    for tool, command in (
-        ("verilator", ["verilator", "--lint-only", "-Wall", "--top-module", "main_graph"]),
-        ("iverilog", ["iverilog", "-g2005", "-Wall", "-tnull"]),
-    ):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} isn't installed")
-        done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["verilator", "--lint-only", "-Wall", "--top-module", "main_graph"],
+        ["iverilog", "-g2005", "-Wall", "-tnull"],
+    ],
+    ids=["verilator", "iverilog"],
+)
+def test_rtl_has_no_warnings(package: Path, command: list[str]) -> None:
+    """Nothing to say beyond the waiver that the files state."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} isn't installed")
+    files = sorted(str(path) for path in (package / "rtl").glob("*.v"))
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_rtl_is_read_by_slang(package: Path) -> None:
+    slang = pytest.importorskip("pyslang")
+    compilation = slang.ast.Compilation()
+    for path in sorted((package / "rtl").glob("*.v")):
+        compilation.addSyntaxTree(slang.syntax.SyntaxTree.fromFile(str(path)))
+    assert list(compilation.getAllDiagnostics()) == []
+
+
+def test_rtl_is_read_by_yosys(package: Path) -> None:
+    pytest.importorskip("pyosys")
+    script = f"""
+from pyosys import libyosys
+design = libyosys.Design()
+for command in ("read_verilog {package}/rtl/*.v", "hierarchy -check -top main_graph", "proc", "check -assert"):
+    libyosys.run_pass(command, design)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    assert "Warning" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["mlp_w4a4_asym_zp", "tables"])
+def test_hw_mlir_is_read_by_xdsl_and_circt(package: Path, name: str, tmp_path: Path) -> None:
+    """Plain xDSL and CIRCT know all of it; truth tables have been expanded."""
+    text = (package / "hw.mlir").read_text()
+    if name == "tables":
+        source = """
+        hw.module @m(in %a: i1, in %b: i1, out o: i1) {
+          %y = comb.truth_table %a, %b -> [true, false, false, true]
+          hw.output %y : i1
+        }"""
+        stream = io.StringIO()
+        HwMlirTarget().emit(Context(), Parser(full_context(), source).parse_module(), stream)
+        text = stream.getvalue()
+    context = Context()
+    for dialect in (builtin.Builtin, hw.HW, comb.Comb):
+        context.load_dialect(dialect)
+    Parser(context, text).parse_module().verify()
+    (tmp_path / "hw.mlir").write_text(text)
+    pytest.importorskip("circt")
+    script = f"""
+import circt
+from circt.ir import Context, Module
+with Context() as context:
+    circt.register_dialects(context)
+    assert Module.parse(open({str(tmp_path / "hw.mlir")!r}).read()).operation.verify()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
