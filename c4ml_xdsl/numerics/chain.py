@@ -125,7 +125,10 @@ def _bounded(
                 value, error = (value >= 0).astype(np.float64), np.zeros_like(error)
             case "round":
                 assert step.mode is not None
-                low, high = _round_floats(value - error, step.mode), _round_floats(value + error, step.mode)
+                # the ends are rounded themselves, so they are moved outwards: a tie must not hide behind that
+                below = np.where(error > 0, np.nextafter(value - error, -np.inf), value)
+                above = np.where(error > 0, np.nextafter(value + error, np.inf), value)
+                low, high = _round_floats(below, step.mode), _round_floats(above, step.mode)
                 undecided |= (low != high) | (np.abs(value) > 2.0**50) | ~np.isfinite(error)
                 value, error = low, np.zeros_like(error)
             case other:

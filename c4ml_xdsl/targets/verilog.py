@@ -176,7 +176,7 @@ class _ModulePrinter:
     def table(self, operation: comb.TruthTableOp) -> Iterator[str]:
         """A constant vector that the inputs index."""
         entries = operation.entries
-        name = self.unique("table")
+        name = self.unique("entries")
         digits = sum(1 << index for index, entry in enumerate(entries) if entry)
         yield f"  wire [{len(entries) - 1}:0] {name} = {len(entries)}'h{digits:x};\n"
         index = _concatenation([self.texts[operand] for operand in operation.inputs])

@@ -15,6 +15,7 @@ PASSES = {
     "lbir-unroll-neurons": "LbirUnrollNeurons",
     "neuron-expand-sums": "NeuronExpandSums",
     "convert-neuron-to-hw": "ConvertNeuronToHw",
+    "comb-simplify": "CombSimplify",
     "hw-legalize-names": "HwLegalizeNames",
     "lower-truth-tables": "LowerTruthTables",
     "convert-qonnx-to-hw": "ConvertQonnxToHw",

@@ -8,6 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from c4ml_xdsl.transforms.comb_simplify import CombSimplify
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import ConvertQonnxToLbir
 from c4ml_xdsl.transforms.hw_legalize_names import HwLegalizeNames
@@ -68,6 +69,7 @@ class ConvertQonnxToHw(ModulePass):
             LbirUnrollNeurons(),
             NeuronExpandSums(strategy="direct", target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(top=self.top),
+            CombSimplify(),
             HwLegalizeNames(),
         )
 

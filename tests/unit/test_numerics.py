@@ -90,3 +90,14 @@ def test_a_tie_behind_an_irrational_factor_is_a_tie() -> None:
         for m in (RoundingMode.HALF_EVEN, RoundingMode.HALF_UP)
     ]
     assert values == [0, 1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(-40, 40), st.integers(1, 200), modes, st.integers(-3, 3))
+def test_values_a_hair_from_a_tie_are_decided_exactly(half: int, n: int, mode: RoundingMode, steps: int) -> None:
+    """n * c lies within a few units in the last place of a tie, which rounding in float64 would not see."""
+    constant = (half + 0.5) / n
+    for _ in range(abs(steps)):
+        constant = float(np.nextafter(constant, np.inf if steps > 0 else -np.inf))
+    chain = [Step("mul", one(constant)), Step("round", None, mode)]
+    assert evaluate(chain, np.array([[n]]))[0, 0] == round_fraction(Fraction(constant) * n, mode)

@@ -1,0 +1,20 @@
+// RUN: c4ml-opt %s | c4ml-opt | filecheck %s
+
+neuron.layer @fc "dense 2 -> 2" {
+^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
+  %c = neuron.constant 5 : !lbir.int<5, 5>
+  %s = neuron.sum %a, %b times [3, -4] plus 1 : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-35, 22>
+  %r = neuron.requantize %s offset 2 shift 3 round "half_even" : !lbir.int<-35, 22> -> !lbir.int<0, 3>
+  %t = neuron.threshold %s, [-3, 0, 9] base 1 falling 0 : !lbir.int<-35, 22> -> !lbir.int<1, 4>
+  %u = neuron.table %b, [1, 0, 0, 1] : !lbir.int<0, 3> -> !lbir.int<0, 1>
+  neuron.yield %c, %r, %t, %u : !lbir.int<5, 5>, !lbir.int<0, 3>, !lbir.int<1, 4>, !lbir.int<0, 1>
+}
+
+// CHECK:      neuron.layer @fc "dense 2 -> 2" {
+// CHECK-NEXT: ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
+// CHECK-NEXT:   %c = neuron.constant 5 : !lbir.int<5, 5>
+// CHECK-NEXT:   %s = neuron.sum %a, %b times [3, -4] plus 1 : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-35, 22>
+// CHECK-NEXT:   %r = neuron.requantize %s offset 2 shift 3 round "half_even" : !lbir.int<-35, 22> -> !lbir.int<0, 3>
+// CHECK-NEXT:   %t = neuron.threshold %s, [-3, 0, 9] base 1 falling 0 : !lbir.int<-35, 22> -> !lbir.int<1, 4>
+// CHECK-NEXT:   %u = neuron.table %b, [1, 0, 0, 1] : !lbir.int<0, 3> -> !lbir.int<0, 1>
+// CHECK-NEXT:   neuron.yield %c, %r, %t, %u :

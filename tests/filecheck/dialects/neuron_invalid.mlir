@@ -1,0 +1,28 @@
+// RUN: c4ml-opt --verify-diagnostics --parsing-diagnostics --split-input-file %s | filecheck %s
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%s = neuron.sum %a times [1, 2] plus 0 : !lbir.int<0, 3> -> !lbir.int<0, 3>
+// CHECK: 1 terms have 2 coefficients
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%s = neuron.sum %a times [2] plus 0 : !lbir.int<0, 3> -> !lbir.int<0, 7>
+// CHECK: the range !lbir.int<0, 7> is wider than what the terms allow, 0 to 6
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%s = neuron.sum %a times [0] plus 0 : !lbir.int<0, 3> -> !lbir.int<0, 0>
+// CHECK: a coefficient is 0
+
+// -----
+
+%c = neuron.constant 4 : !lbir.int<0, 3>
+// CHECK: the constant leaves its range
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%t = neuron.threshold %a, [2, 1] base 0 falling 0 : !lbir.int<0, 3> -> !lbir.int<0, 2>
+// CHECK: the thresholds aren't sorted
