@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from c4ml_xdsl.circuit import Circuit, Simulator
+from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.errors import VerificationError
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
+from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
+from c4ml_xdsl.transforms.convert_neuron_to_hw import NODE
 
 SEED = 20260101
 
@@ -68,12 +71,33 @@ def compare_integers(level: str, before: str, got: Mapping[str, Integers], want:
             )
 
 
+def compare_layers(circuit: Circuit, vectors: Mapping[str, Integers], expected: Mapping[str, Integers]) -> None:
+    """The hw level's layers against those of lbir, in order; raises VerificationError at the first that differs."""
+    ranges = {
+        operation.label: lbir.range_of(operation.results[0])
+        for operation in lbir_interpreter.network_of(circuit.lbir).body.block.ops
+        if isinstance(operation, lbir.LayerOp)
+    }
+    interpreter = HwInterpreter(circuit.hw)
+    trace: dict[str, Value] = {}
+    given = {port.name: pack(vectors[port.tensor], port.bits) for port in circuit.ports if port.direction == "input"}
+    interpreter.run(circuit.top, given, trace)
+    for name, value in trace.items():
+        node = interpreter.modules[name].attributes.get(NODE)
+        if not isinstance(node, StringAttr) or node.data not in expected:
+            continue
+        want, element = expected[node.data], ranges[node.data]
+        got = unpack(value, want[0].size, element.bits, element.signed)
+        compare_integers("hw", "lbir", {node.data: got}, {node.data: want})
+
+
 def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> list[dict[str, Any]]:
     """Compares model, lbir and hw on random vectors; the entries say what was compared."""
     vectors = vectors_for(circuit.ports, samples)
     lbir_trace: dict[str, Integers] = {}
     lbir_results = lbir_interpreter.run(circuit.lbir, vectors, lbir_trace)
     compare_reference(graph, circuit, vectors, lbir_results)
+    compare_layers(circuit, vectors, lbir_trace)
     hw_results = circuit.simulator("numpy").run(vectors)
     compare_integers("hw", "lbir", hw_results, lbir_results)
     return [

@@ -90,8 +90,8 @@ class HwInterpreter:
         self.modules = {each.sym_name.data: each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)}
         self._last_uses: dict[str, list[list[SSAValue]]] = {}
 
-    def run(self, name: str, inputs: Mapping[str, Value]) -> dict[str, Value]:
-        """The outputs of a module by port name."""
+    def run(self, name: str, inputs: Mapping[str, Value], trace: dict[str, Value] | None = None) -> dict[str, Value]:
+        """The outputs of a module by port name; `trace` receives its instances' first outputs by module name."""
         if name not in self.modules:
             raise InputDataError(f"the design has no module {name}")
         module = self.modules[name]
@@ -114,6 +114,8 @@ class HwInterpreter:
                 results = self.run(operation.module_name.string_value(), given)
                 for port, result in zip(operation.result_names, operation.results, strict=True):
                     values[result] = results[port.data]
+                if trace is not None:
+                    trace[operation.module_name.string_value()] = values[operation.results[0]]
             else:
                 values[operation.results[0]] = _evaluate(operation, values, samples)
             for value in dead:

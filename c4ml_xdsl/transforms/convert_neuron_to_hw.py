@@ -16,8 +16,8 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.lbir_unroll_neurons import rounding_constant
 
-COMMENT, INPUTS, OUTPUTS = "comment", "c4ml.inputs", "c4ml.outputs"
-"""Attributes of a `hw.module`: what the layer is in words; on the top module the ports, as `lbir.port`."""
+COMMENT, NODE, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.inputs", "c4ml.outputs"
+"""Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives; the top's ports."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,12 @@ class ConvertNeuronToHw(ModulePass):
                         raise PassFailedException(f"{operation.layer.data} is called with different types")
         for layer in list(op.body.block.ops):
             if isinstance(layer, neuron.LayerOp):
-                if layer.sym_name.data in calls:
-                    element = lbir.range_of(calls[layer.sym_name.data].result)
-                    op.body.block.insert_op_before(_convert_layer(layer, element.bits), layer)
+                call = calls.get(layer.sym_name.data)
+                if call is not None:
+                    module = _convert_layer(layer, lbir.range_of(call.result).bits)
+                    if call.node is not None:
+                        module.attributes[NODE] = call.node
+                    op.body.block.insert_op_before(module, layer)
                 layer.detach()
                 layer.erase()
         for network in networks:

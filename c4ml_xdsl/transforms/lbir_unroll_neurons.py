@@ -71,11 +71,10 @@ class LbirUnrollNeurons(ModulePass):
                 name = _unique(operation.label, names)
                 layer = _unroll(name, operation, activation)
                 op.body.block.insert_op_before(layer, network)
+                # the call stands for the tensor that it produces, so it has the name of the last node
+                node = last.node if isinstance(last, lbir.LayerOp) and last.node is not None else operation.node
                 call = lbir.CallOp(
-                    name,
-                    operation.operands[0],
-                    last.results[0].type,
-                    None if operation.node is None else operation.label,
+                    name, operation.operands[0], last.results[0].type, None if node is None else node.data
                 )
                 network.body.block.insert_op_before(call, operation)
                 last.results[0].replace_all_uses_with(call.result)

@@ -22,6 +22,7 @@ from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
 from c4ml_xdsl.ports import Port, ports_of
 from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
+from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.verification import vectors_for
 
@@ -139,6 +140,32 @@ def test_options_change_the_circuit_not_the_function(options: dict[str, str]) ->
     got = circuit(x)
     assert isinstance(got, np.ndarray)
     assert_golden(got, y)
+
+
+def test_a_wrong_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lowering that builds the second layer wrong is caught there, not only at the output."""
+    original = ConvertNeuronToHw.apply
+
+    def broken(self: ConvertNeuronToHw, context: Context, module: ModuleOp) -> None:
+        original(self, context, module)
+        second = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)][1]
+        block = second.body.block
+        subtraction = next(each for each in block.ops if each.name == "comb.sub")
+        swapped = type(subtraction).create(
+            operands=list(reversed(subtraction.operands)), result_types=[subtraction.results[0].type]
+        )
+        block.insert_op_before(swapped, subtraction)
+        subtraction.results[0].replace_all_uses_with(swapped.results[0])
+
+    circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx")
+    layers = [
+        each for each in lbir_interpreter.network_of(circuit.lbir).body.block.ops if isinstance(each, lbir.LayerOp)
+    ]
+    monkeypatch.setattr(ConvertNeuronToHw, "apply", broken)
+    with pytest.raises(c4ml_errors.VerificationError, match="hw differs from lbir") as caught:
+        c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx")
+    assert str(caught.value).startswith(f"{layers[3].label}: ")
+    assert caught.value.exit_status == 3
 
 
 @pytest.fixture(scope="module")
