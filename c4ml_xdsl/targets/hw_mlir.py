@@ -21,10 +21,12 @@ class HwMlirTarget(Target):
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
         printer = Printer(stream=output)
         for operation in module.body.block.ops:
-            ours = [name for name in operation.attributes if name.startswith("c4ml.")]
-            if isinstance(operation, hw.HWModuleOp) and (ours or has_truth_tables(operation)):
+            if isinstance(operation, hw.HWModuleOp) and has_truth_tables(operation):
                 operation = lower_truth_tables(operation)  # a copy, so only where one is needed
-                for name in ours:
+            kept = dict(operation.attributes)
+            for name in kept:
+                if name.startswith("c4ml."):
                     del operation.attributes[name]
             printer.print_op(operation)
+            operation.attributes = kept
             output.write("\n")
