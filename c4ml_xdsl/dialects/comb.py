@@ -79,7 +79,13 @@ class Foldable(HasFolderInterface):
 
 @irdl_op_definition
 class AddOp(upstream.VariadicCombOperation, Foldable):
-    """The sum of all operands, modulo 2^width."""
+    """
+    The sum of all operands, modulo 2^width.
+
+    ```mlir
+    %y = comb.add %a, %b, %a : i4
+    ```
+    """
 
     name = "comb.add"
 
@@ -91,7 +97,13 @@ class AddOp(upstream.VariadicCombOperation, Foldable):
 
 @irdl_op_definition
 class MulOp(upstream.VariadicCombOperation, Foldable):
-    """The product of all operands, modulo 2^width."""
+    """
+    The product of all operands, modulo 2^width.
+
+    ```mlir
+    %y = comb.mul %a, %b : i4
+    ```
+    """
 
     name = "comb.mul"
 
@@ -106,7 +118,13 @@ class MulOp(upstream.VariadicCombOperation, Foldable):
 
 @irdl_op_definition
 class SubOp(upstream.BinCombOperation, Foldable):
-    """The difference, modulo 2^width."""
+    """
+    The difference, modulo 2^width.
+
+    ```mlir
+    %y = comb.sub %a, %b : i4
+    ```
+    """
 
     name = "comb.sub"
 
@@ -118,7 +136,13 @@ class SubOp(upstream.BinCombOperation, Foldable):
 
 @irdl_op_definition
 class AndOp(upstream.VariadicCombOperation, Foldable):
-    """Bitwise and."""
+    """
+    Bitwise and.
+
+    ```mlir
+    %y = comb.and %a, %b : i4
+    ```
+    """
 
     name = "comb.and"
 
@@ -133,7 +157,13 @@ class AndOp(upstream.VariadicCombOperation, Foldable):
 
 @irdl_op_definition
 class OrOp(upstream.VariadicCombOperation, Foldable):
-    """Bitwise or."""
+    """
+    Bitwise or.
+
+    ```mlir
+    %y = comb.or %a, %b : i4
+    ```
+    """
 
     name = "comb.or"
 
@@ -148,7 +178,13 @@ class OrOp(upstream.VariadicCombOperation, Foldable):
 
 @irdl_op_definition
 class XorOp(upstream.VariadicCombOperation, Foldable):
-    """Bitwise exclusive or."""
+    """
+    Bitwise exclusive or.
+
+    ```mlir
+    %y = comb.xor %a, %b : i4
+    ```
+    """
 
     name = "comb.xor"
 
@@ -163,7 +199,13 @@ class XorOp(upstream.VariadicCombOperation, Foldable):
 
 @irdl_op_definition
 class ShlOp(upstream.BinCombOperation):
-    """Shift to the left."""
+    """
+    Shift to the left.
+
+    ```mlir
+    %y = comb.shl %a, %b : i4
+    ```
+    """
 
     name = "comb.shl"
 
@@ -172,7 +214,13 @@ class ShlOp(upstream.BinCombOperation):
 
 @irdl_op_definition
 class ShrUOp(upstream.BinCombOperation):
-    """Logical shift to the right."""
+    """
+    Logical shift to the right.
+
+    ```mlir
+    %y = comb.shru %a, %b : i4
+    ```
+    """
 
     name = "comb.shru"
 
@@ -181,7 +229,13 @@ class ShrUOp(upstream.BinCombOperation):
 
 @irdl_op_definition
 class ShrSOp(upstream.BinCombOperation):
-    """Arithmetic shift to the right."""
+    """
+    Arithmetic shift to the right.
+
+    ```mlir
+    %y = comb.shrs %a, %b : i4
+    ```
+    """
 
     name = "comb.shrs"
 
@@ -190,7 +244,13 @@ class ShrSOp(upstream.BinCombOperation):
 
 @irdl_op_definition
 class ICmpOp(upstream.TwoStateOperation, Foldable):
-    """A comparison: eq, ne, slt, sle, sgt, sge, ult, ule, ugt, uge, which are the predicates 0 to 9."""
+    """
+    A comparison: eq, ne, slt, sle, sgt, sge, ult, ule, ugt, uge, which are the predicates 0 to 9.
+
+    ```mlir
+    %y = comb.icmp sge %a, %b : i4
+    ```
+    """
 
     name = "comb.icmp"
 
@@ -257,7 +317,13 @@ class ICmpOp(upstream.TwoStateOperation, Foldable):
 
 @irdl_op_definition
 class ParityOp(upstream.TwoStateOperation, Foldable):
-    """The exclusive or of all bits."""
+    """
+    The exclusive or of all bits.
+
+    ```mlir
+    %y = comb.parity %a : i4
+    ```
+    """
 
     name = "comb.parity"
 
@@ -289,7 +355,13 @@ class ParityOp(upstream.TwoStateOperation, Foldable):
 
 @irdl_op_definition
 class ExtractOp(IRDLOperation, Foldable):
-    """The bits from `low_bit` on, as many as the result has."""
+    """
+    The bits from `low_bit` on, as many as the result has.
+
+    ```mlir
+    %y = comb.extract %a from 1 : (i4) -> i2
+    ```
+    """
 
     name = "comb.extract"
 
@@ -312,7 +384,13 @@ class ExtractOp(IRDLOperation, Foldable):
 
 @irdl_op_definition
 class ConcatOp(IRDLOperation, Foldable):
-    """All operands side by side, the first one in the most significant bits."""
+    """
+    All operands side by side, the first one in the most significant bits.
+
+    ```mlir
+    %y = comb.concat %c, %a : i1, i4
+    ```
+    """
 
     name = "comb.concat"
 
@@ -352,7 +430,13 @@ class ConcatOp(IRDLOperation, Foldable):
 
 @irdl_op_definition
 class ReplicateOp(IRDLOperation, Foldable):
-    """The operand several times side by side."""
+    """
+    The operand several times side by side.
+
+    ```mlir
+    %y = comb.replicate %c : (i1) -> i3
+    ```
+    """
 
     name = "comb.replicate"
 
@@ -375,7 +459,13 @@ class ReplicateOp(IRDLOperation, Foldable):
 
 @irdl_op_definition
 class MuxOp(upstream.TwoStateOperation, Foldable):
-    """The second operand where the condition is 1, else the third."""
+    """
+    The second operand where the condition is 1, else the third.
+
+    ```mlir
+    %y = comb.mux %c, %a, %b : i4
+    ```
+    """
 
     name = "comb.mux"
 
@@ -420,7 +510,9 @@ class TruthTableOp(IRDLOperation, Foldable):
     """
     One bit as a function of others, as CIRCT's `comb.truth_table`: the first input is the index's most significant bit.
 
-    `%y = comb.truth_table %a, %b -> [false, true, true, false]`
+    ```mlir
+    %y = comb.truth_table %c, %d -> [false, true, true, false]
+    ```
     """
 
     name = "comb.truth_table"

@@ -291,7 +291,16 @@ class LayerOp(IRDLOperation):
 
 @irdl_op_definition
 class NetworkOp(IRDLOperation):
-    """A network: its body ends in `lbir.output`, its ports say what the integers mean."""
+    """
+    A network: its body ends in `lbir.output`, its ports say what the integers mean.
+
+    ```mlir
+    lbir.network @net inputs [#lbir.port<"x" bits 4 range [-8, 7] scale array<f64: 5.000000e-01> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 4 range [-8, 7] scale array<f64: 5.000000e-01> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%p: tensor<1x2x!lbir.int<-8, 7>>):
+      lbir.output %p : tensor<1x2x!lbir.int<-8, 7>>
+    }
+    ```
+    """  # noqa: E501
 
     name = "lbir.network"
 
@@ -356,7 +365,16 @@ class NetworkOp(IRDLOperation):
 
 @irdl_op_definition
 class OutputOp(IRDLOperation):
-    """The network's results."""
+    """
+    The network's results.
+
+    ```mlir
+    lbir.network @net inputs [#lbir.port<"x" bits 1 range [0, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">] {
+    ^bb0(%p: tensor<1x!lbir.int<0, 1>>):
+      lbir.output %p : tensor<1x!lbir.int<0, 1>>
+    }
+    ```
+    """  # noqa: E501
 
     name = "lbir.output"
 
@@ -375,7 +393,11 @@ class DenseOp(LayerOp):
     A dense layer along the last axis: result = weights · x + bias, with weights of shape (outputs, inputs).
 
     The result's range must contain every sum that inputs in range can give.
-    """
+
+    ```mlir
+    %y = lbir.dense %x weights dense<[[1, -1]]> : tensor<1x2xi8> bias dense<3> : tensor<1xi8> node "fc" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x1x!lbir.int<-4, 10>>
+    ```
+    """  # noqa: E501
 
     name = "lbir.dense"
 
@@ -491,7 +513,11 @@ class ActivateOp(LayerOp):
     The elementwise chain of real numbers between integers and a quantiser, exact, one function for each element.
 
     It is what the model says, step by step; `lbir-fold-thresholds` makes a circuit's operation of it.
-    """
+
+    ```mlir
+    %y = lbir.activate %x steps [#lbir.step<mul dense<5.000000e-01> : tensor<1xf64>>, #lbir.step<round half_even>] : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 4>>
+    ```
+    """  # noqa: E501
 
     name = "lbir.activate"
 
@@ -514,7 +540,13 @@ class ActivateOp(LayerOp):
 
 @irdl_op_definition
 class RequantizeOp(LayerOp):
-    """result = clip(round((x + offset) / 2^shift), lo, hi), with one offset an element or one for all."""
+    """
+    result = clip(round((x + offset) / 2^shift), lo, hi), with one offset an element or one for all.
+
+    ```mlir
+    %y = lbir.requantize %x offset dense<0> : tensor<1xi8> shift 1 round "floor" node "act" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 3>>
+    ```
+    """  # noqa: E501
 
     name = "lbir.requantize"
 
@@ -546,7 +578,11 @@ class ThresholdOp(LayerOp):
     Counts the thresholds that x has reached: base + #{k : x >= t_k}, or base - #{…} where `ascending` is 0.
 
     `thresholds` has the shape (elements, levels), each row sorted; `base` and `ascending` have the shape (elements).
-    """
+
+    ```mlir
+    %y = lbir.threshold %x, dense<[[1, 2], [3, 4]]> : tensor<2x2xi8> base dense<0> : tensor<2xi8> ascending dense<1> : tensor<2xi8> : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 2>>
+    ```
+    """  # noqa: E501
 
     name = "lbir.threshold"
 
@@ -575,7 +611,13 @@ class ThresholdOp(LayerOp):
 
 @irdl_op_definition
 class TableOp(LayerOp):
-    """result = table[element][x - lo], lo being the lowest integer of x; `table` has the shape (elements, values)."""
+    """
+    result = table[element][x - lo], lo being the lowest integer of x; `table` has the shape (elements, values).
+
+    ```mlir
+    %y = lbir.table %x, dense<[[0, 1, 4, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 9]]> : tensor<2x8xi8> : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 9>>
+    ```
+    """  # noqa: E501
 
     name = "lbir.table"
 
@@ -597,7 +639,13 @@ class TableOp(LayerOp):
 
 @irdl_op_definition
 class ReshapeOp(LayerOp):
-    """The same elements in the same order, in another shape."""
+    """
+    The same elements in the same order, in another shape.
+
+    ```mlir
+    %y = lbir.reshape %x : tensor<1x2x!lbir.int<0, 7>> -> tensor<2x1x!lbir.int<0, 7>>
+    ```
+    """
 
     name = "lbir.reshape"
 
@@ -616,7 +664,13 @@ class ReshapeOp(LayerOp):
 
 @irdl_op_definition
 class TransposeOp(LayerOp):
-    """The axes in another order, as numpy's transpose."""
+    """
+    The axes in another order, as numpy's transpose.
+
+    ```mlir
+    %y = lbir.transpose %x by [1, 0] : tensor<1x2x!lbir.int<0, 7>> -> tensor<2x1x!lbir.int<0, 7>>
+    ```
+    """
 
     name = "lbir.transpose"
 
@@ -648,7 +702,13 @@ class TransposeOp(LayerOp):
 
 @irdl_op_definition
 class CallOp(LayerOp):
-    """A layer that has been unrolled: calls a `neuron.layer` on all elements of its input, in order."""
+    """
+    A layer that has been unrolled: calls a `neuron.layer` on all elements of its input, in order.
+
+    ```mlir
+    %y = lbir.call @fc %x node "act" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x1x!lbir.int<0, 3>>
+    ```
+    """
 
     name = "lbir.call"
 

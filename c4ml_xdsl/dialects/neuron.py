@@ -32,7 +32,17 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 
 @irdl_op_definition
 class LayerOp(IRDLOperation):
-    """A layer: `description` says in words what it computes, for the comments of the Verilog."""
+    """
+    A layer: `description` says in words what it computes, for the comments of the Verilog.
+
+    ```mlir
+    neuron.layer @fc "dense 2 -> 1" {
+    ^bb0(%p: !lbir.int<0, 1>, %q: !lbir.int<0, 1>):
+      %s = neuron.sum %p, %q times [1, -1] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<-1, 1>
+      neuron.yield %s : !lbir.int<-1, 1>
+    }
+    ```
+    """
 
     name = "neuron.layer"
 
@@ -84,7 +94,16 @@ class LayerOp(IRDLOperation):
 
 @irdl_op_definition
 class YieldOp(IRDLOperation):
-    """The layer's results, in the order of the output tensor's elements."""
+    """
+    The layer's results, in the order of the output tensor's elements.
+
+    ```mlir
+    neuron.layer @identity {
+    ^bb0(%p: !lbir.int<0, 1>):
+      neuron.yield %p : !lbir.int<0, 1>
+    }
+    ```
+    """
 
     name = "neuron.yield"
 
@@ -99,7 +118,13 @@ class YieldOp(IRDLOperation):
 
 @irdl_op_definition
 class ConstantOp(IRDLOperation):
-    """An integer."""
+    """
+    An integer.
+
+    ```mlir
+    %y = neuron.constant 5 : !lbir.int<5, 5>
+    ```
+    """
 
     name = "neuron.constant"
 
@@ -127,6 +152,10 @@ class SumOp(IRDLOperation):
 
     It is a row, which is one adder, when it has at most three operands and powers of two as coefficients. The result's
     range must lie within what the operands' ranges allow.
+
+    ```mlir
+    %y = neuron.sum %a, %b times [3, -4] plus 1 : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-35, 22>
+    ```
     """
 
     name = "neuron.sum"
@@ -177,7 +206,13 @@ def interval(terms: Sequence[SSAValue], coefficients: Sequence[int], constant: i
 
 @irdl_op_definition
 class RequantizeOp(IRDLOperation):
-    """clip(round((x + offset) / 2^shift)) to the result's range."""
+    """
+    clip(round((x + offset) / 2^shift)) to the result's range.
+
+    ```mlir
+    %y = neuron.requantize %a offset 2 shift 1 round "half_even" : !lbir.int<-8, 7> -> !lbir.int<0, 3>
+    ```
+    """
 
     name = "neuron.requantize"
 
@@ -201,7 +236,13 @@ class RequantizeOp(IRDLOperation):
 
 @irdl_op_definition
 class ThresholdOp(IRDLOperation):
-    """base + #{k : x >= t_k}, or base - #{…} with `falling`; the thresholds are sorted."""
+    """
+    base + #{k : x >= t_k}, or base - #{…} with `falling`; the thresholds are sorted.
+
+    ```mlir
+    %y = neuron.threshold %a, [-3, 0, 5] base 1 falling 0 : !lbir.int<-8, 7> -> !lbir.int<1, 4>
+    ```
+    """
 
     name = "neuron.threshold"
 
@@ -224,7 +265,13 @@ class ThresholdOp(IRDLOperation):
 
 @irdl_op_definition
 class TableOp(IRDLOperation):
-    """table[x - lo], lo being the lowest integer of x."""
+    """
+    table[x - lo], lo being the lowest integer of x.
+
+    ```mlir
+    %y = neuron.table %b, [1, 0, 0, 1] : !lbir.int<0, 3> -> !lbir.int<0, 1>
+    ```
+    """
 
     name = "neuron.table"
 
