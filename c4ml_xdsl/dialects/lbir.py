@@ -638,6 +638,53 @@ class TableOp(LayerOp):
 
 
 @irdl_op_definition
+class TopKOp(LayerOp):
+    """
+    The indices of the first k elements along the last axis, in order: the largest first, or the smallest.
+
+    `margins` of shape (n, n) decides for a < b: a comes before b where x_a - x_b >= margins[a][b], for the smallest
+    where x_b - x_a is. So offsets of single elements and the order of equal ones are in the margins.
+
+    ```mlir
+    %y = lbir.top_k %x, dense<[[0, 0], [1, 0]]> : tensor<2x2xi8> order "largest" node "argmax" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x1x!lbir.int<0, 1>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.top_k"
+
+    input = operand_def(TensorType)
+    margins = prop_def(DenseIntOrFPElementsAttr)
+    order = prop_def(StringAttr)
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$input `,` $margins `order` $order (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
+    )
+
+    def __init__(self, x: SSAValue, margins: Integers, largest: bool, count: int, node: str | None = None):
+        super().__init__(
+            operands=[x],
+            properties={
+                "margins": dense(margins),
+                "order": StringAttr("largest" if largest else "smallest"),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[tensor_of((*shape_of(x)[:-1], count), 0, shape_of(x)[-1] - 1)],
+        )
+
+    def verify_(self) -> None:
+        size = shape_of(self.input)[-1]
+        if integers(self.margins).shape != (size, size):
+            raise VerifyException(f"the margins must have the shape ({size}, {size})")
+        if self.order.data not in ("largest", "smallest"):
+            raise VerifyException("the order must be largest or smallest")
+        if shape_of(self.result)[:-1] != shape_of(self.input)[:-1] or not 1 <= shape_of(self.result)[-1] <= size:
+            raise VerifyException(f"the result must have 1 to {size} elements in its last axis")
+        if range_of(self.result) != IntType(0, size - 1):
+            raise VerifyException(f"indices go from 0 to {size - 1}")
+
+
+@irdl_op_definition
 class ReshapeOp(LayerOp):
     """
     The same elements in the same order, in another shape.
@@ -728,6 +775,18 @@ class CallOp(LayerOp):
 
 Lbir = Dialect(
     "lbir",
-    [NetworkOp, OutputOp, DenseOp, ActivateOp, RequantizeOp, ThresholdOp, TableOp, ReshapeOp, TransposeOp, CallOp],
+    [
+        NetworkOp,
+        OutputOp,
+        DenseOp,
+        ActivateOp,
+        RequantizeOp,
+        ThresholdOp,
+        TableOp,
+        TopKOp,
+        ReshapeOp,
+        TransposeOp,
+        CallOp,
+    ],
     [IntType, NumbersAttr, PortAttr, StepAttr],
 )

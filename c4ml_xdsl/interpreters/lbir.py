@@ -55,6 +55,16 @@ def _by_element(x: Integers, function: Callable[[Integers], Integers]) -> Intege
     return function(np.ascontiguousarray(x.reshape(len(x), -1).T)).T.reshape(x.shape)
 
 
+def _top_k(operation: lbir.TopKOp, x: Integers) -> Integers:
+    margins, size = lbir.integers(operation.margins), x.shape[-1]
+    key = x if operation.order.data == "largest" else -x
+    earlier = np.triu(np.ones((size, size), np.bool_), 1)
+    before = (key[..., :, None] - key[..., None, :] >= margins) & earlier
+    # of two elements exactly one comes before the other
+    ranks = before.sum(axis=-2) + (~before & earlier).sum(axis=-1)
+    return np.argsort(ranks, axis=-1)[..., : lbir.shape_of(operation.result)[-1]]
+
+
 def _evaluate(operation: Operation, x: Integers, layers: Mapping[str, Any]) -> Integers:
     match operation:
         case lbir.DenseOp():
@@ -82,6 +92,8 @@ def _evaluate(operation: Operation, x: Integers, layers: Mapping[str, Any]) -> I
         case lbir.TableOp():
             table, low = lbir.integers(operation.table), lbir.range_of(operation.input).low
             return _by_element(x, lambda n: np.take_along_axis(table, n - low, axis=1))
+        case lbir.TopKOp():
+            return _top_k(operation, x)
         case lbir.ReshapeOp():
             return x.reshape(len(x), *lbir.shape_of(operation.result))
         case lbir.TransposeOp():

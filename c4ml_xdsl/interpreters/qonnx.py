@@ -177,6 +177,27 @@ def _cast(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     return x if target.kind == "f" and x.dtype.kind == "f" else x.astype(target)
 
 
+def _arg_extreme(node: qonnx.NodeOp, inputs: Inputs) -> Array:
+    x, axis = cast(Array, inputs[0]), node.int_attribute("axis", 0)
+    x = -x if node.operator == "ArgMin" else x
+    if node.int_attribute("select_last_index", 0):
+        found = x.shape[axis] - 1 - np.argmax(np.flip(x, axis), axis)
+    else:
+        found = np.argmax(x, axis)
+    return np.asarray(np.expand_dims(found, axis) if node.int_attribute("keepdims", 1) else found, np.int64)
+
+
+def _top_k(node: qonnx.NodeOp, inputs: Inputs) -> tuple[Array, ...]:
+    """The extreme values and their indices; of equal ones the first comes first."""
+    x, axis = cast(Array, inputs[0]), node.int_attribute("axis", -1)
+    count = inputs[1].item() if len(inputs) > 1 and inputs[1] is not None else node.int_attribute("k")
+    if not 1 <= count <= x.shape[axis]:
+        raise ValueError(f"k is {count} for {x.shape[axis]} elements")
+    order = np.argsort(-x if node.int_attribute("largest", 1) else x, axis=axis, kind="stable")
+    indices = np.take(order, np.arange(count), axis)
+    return np.take_along_axis(x, indices, axis), np.asarray(indices, np.int64)
+
+
 def _unary(function: Callable[[Array], Array]) -> Callable[[qonnx.NodeOp, Inputs], Array]:
     """A kernel of the first input."""
 
@@ -226,13 +247,29 @@ KERNELS: dict[str, Callable[[qonnx.NodeOp, Inputs], Array]] = {
     "Unsqueeze": _unsqueeze,
     "Shape": _unary(lambda x: np.asarray(x.shape, np.int64)),
     "Constant": _constant,
+    "ArgMax": _arg_extreme,
+    "ArgMin": _arg_extreme,
 }
 """The operators that can be executed, each by its first output."""
 
 
+def evaluate_outputs(node: qonnx.NodeOp, inputs: Inputs) -> tuple[Array, ...]:
+    """
+    One node on arrays, all its outputs.
+
+    Raises what `evaluate` raises.
+    """
+    if not isinstance(node, qonnx.TopKOp):
+        return (evaluate(node, inputs),)
+    try:
+        return _top_k(node, inputs)
+    except (ValueError, IndexError, TypeError, KeyError) as error:
+        raise UnsupportedModelError(node.label, str(error), remedy="Check the shapes of the node's inputs.") from error
+
+
 def evaluate(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     """
-    One node on arrays.
+    One node on arrays, for operators of one output.
 
     Raises UnsupportedModelError, naming the node, for operators without a kernel and for shapes that don't fit.
     """
@@ -288,5 +325,6 @@ def run(
         elif isinstance(operation, qonnx.NoneOp):
             values[operation.output] = None
         elif isinstance(operation, qonnx.NodeOp):
-            values[operation.output] = evaluate(operation, [values[each] for each in operation.operands])
+            arrays = evaluate_outputs(operation, [values[each] for each in operation.operands])
+            values.update(zip(operation.results, arrays, strict=False))
     return {name: cast(Array, values[value]) for name, value in graph.outputs.items()}

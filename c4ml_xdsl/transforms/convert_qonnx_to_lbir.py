@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +188,7 @@ class _Converter:
         inputs = [
             value for value in node.operands if value not in self.constants and not isinstance(value.type, NoneType)
         ]
-        if not inputs or len(node.results) != 1:
+        if not inputs or (len(node.results) != 1 and not isinstance(node, qonnx.TopKOp)):
             evaluate(node, [np.zeros(1, np.float32)] * len(node.operands))
             raise UnsupportedModelError(node.label, "only one output and constant parameters are supported")
         if any(value in self.after for value in inputs):
@@ -458,6 +459,46 @@ class _Converter:
 
     # outputs ---------------------------------------------------------------------------------------------------
 
+    def top_k(self, node: qonnx.NodeOp, data: SSAValue) -> None:
+        """ArgMax, ArgMin and the indices of TopK, decided by exact comparisons of what the integers stand for."""
+        real = self.reals[data]
+        shape = lbir.shape_of(real.integers)
+        size, axis = shape[-1], node.int_attribute("axis", -1 if isinstance(node, qonnx.TopKOp) else 0)
+        if axis not in (-1, len(shape) - 1):
+            raise UnsupportedModelError(node.label, f"{node.operator} along axis {axis} isn't supported, only the last")
+        chain = real.chain()
+        forms = [affine_values(chain, element) for element in range(lbir.size_of(real.integers))]
+        first = forms[0]
+        if any(form is None or first is None or form[0] != first[0] or form[0] == 0 for form in forms) or any(
+            form != forms[index % size] for index, form in enumerate(forms)
+        ):
+            raise UnsupportedModelError(
+                node.label,
+                "its input has scales for each channel, or more than a scale and an offset",
+                remedy="Quantise the scores with one scale, or export the model without this node.",
+            )
+        assert first is not None
+        largest, last, count = node.operator != "ArgMin", bool(node.int_attribute("select_last_index", 0)), 1
+        indices = node.results[0]
+        if isinstance(node, qonnx.TopKOp):
+            largest, last, indices = bool(node.int_attribute("largest", 1)), False, node.results[1]
+            count = int(self.constant(node, 1).item()) if node.input(1) is not None else node.int_attribute("k")
+            if list(node.results[0].uses):
+                raise UnsupportedModelError(node.label, "its values are used; only its indices can be compiled")
+        if first[0] < 0:
+            largest = not largest
+        zeros = [-form[1] / form[0] for form in forms[:size] if form is not None]
+        margins = np.zeros((size, size), np.int64)
+        for a in range(size):
+            for b in range(a + 1, size):
+                margin = zeros[a] - zeros[b] if largest else zeros[b] - zeros[a]
+                bound = floor(margin) + 1 if last else ceil(margin)
+                margins[a, b] = min(max(bound, -(1 << 60)), 1 << 60)
+        result = self.add(lbir.TopKOp(real.integers, margins, largest, count, node.label))
+        if not isinstance(node, qonnx.TopKOp) and not node.int_attribute("keepdims", 1):
+            result = self.add(lbir.ReshapeOp(result, shape[:-1]))
+        self.reals[indices] = Real(result, Fraction(0), (np.asarray(1, np.float32),))
+
     def output(self, name: str, value: SSAValue) -> tuple[lbir.PortAttr, SSAValue]:
         """The port of an output: integers, and the scale and zero point that lead back to the model's values."""
         real = self.reals.get(value)
@@ -528,6 +569,7 @@ _HANDLERS: dict[str, Callable[[_Converter, qonnx.NodeOp, SSAValue], None]] = {
     **dict.fromkeys(("Neg", "Abs", "Sigmoid", "Tanh", "Exp"), _Converter.function),
     "BatchNormalization": _Converter.batch_normalization,
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _Converter.moved),
+    **dict.fromkeys(("ArgMax", "ArgMin", "TopK"), _Converter.top_k),
     "Softmax": _Converter.softmax,
     "LogSoftmax": _Converter.softmax,
 }

@@ -60,7 +60,7 @@ class LbirUnrollNeurons(ModulePass):
                 continue
             names.add(network.sym_name.data)
             for operation in list(network.body.block.ops):
-                if operation.parent is None or not isinstance(operation, (lbir.DenseOp, *ACTIVATIONS)):
+                if operation.parent is None or not isinstance(operation, (lbir.DenseOp, lbir.TopKOp, *ACTIVATIONS)):
                     continue
                 activation: Operation | None = None
                 if isinstance(operation, lbir.DenseOp):
@@ -133,7 +133,10 @@ def _unroll(name: str, operation: lbir.LayerOp, activation: Operation | None) ->
         bias = bias - constant
         words.append(f"dense {inputs} -> {outputs}")
     sums = [lbir.range_of(value) for value in values]
-    if activation is None and not isinstance(operation, lbir.DenseOp):
+    if isinstance(operation, lbir.TopKOp):
+        values = _top_k(operation, values, operations)
+        words.append(f"indices of the {operation.order.data} {lbir.shape_of(operation.result)[-1]}")
+    elif activation is None and not isinstance(operation, lbir.DenseOp):
         activation = operation
     if activation is not None:
         values = _activations(activation, values, bias, operations)
@@ -172,6 +175,68 @@ def _sums(
             operation.results[0].name_hint = f"acc{index}"
             operations.append(operation)
             results.append(operation.results[0])
+    return results
+
+
+def _top_k(top_k: lbir.TopKOp, values: list[SSAValue], operations: list[Operation]) -> list[SSAValue]:
+    """Every pair is compared; an element's rank is the number of those before it, which a table for each rank tells."""
+    margins, size = lbir.integers(top_k.margins), lbir.shape_of(top_k.input)[-1]
+    count, sign = lbir.shape_of(top_k.result)[-1], 1 if top_k.order.data == "largest" else -1
+
+    def add(operation: Operation, name: str) -> SSAValue:
+        operation.results[0].name_hint = name
+        operations.append(operation)
+        return operation.results[0]
+
+    results: list[SSAValue] = []
+    for start in range(0, len(values), size):
+        row = values[start : start + size]
+        before: dict[tuple[int, int], SSAValue] = {}
+        for a in range(size):
+            for b in range(a + 1, size):
+                low, high = neuron.interval([row[a], row[b]], [sign, -sign], 0)
+                margin = int(margins[a, b])
+                if not low < margin <= high:
+                    before[a, b] = add(neuron.ConstantOp.of(int(margin <= low)), f"before{a}x{b}")
+                    continue
+                difference = neuron.SumOp.of([row[a], row[b]], [sign, -sign], 0, integer_type(low, high))
+                threshold = neuron.ThresholdOp.create(
+                    operands=[add(difference, f"difference{a}x{b}")],
+                    result_types=[integer_type(0, 1)],
+                    properties={
+                        "thresholds": lbir.NumbersAttr.of([margin]),
+                        "base": IntegerAttr(0, i64),
+                        "falling": IntegerAttr(0, i64),
+                    },
+                )
+                before[a, b] = add(threshold, f"before{a}x{b}")
+        hits: list[list[SSAValue]] = [[] for _ in range(count)]
+        for a in range(size):
+            terms = [before[min(a, b), max(a, b)] for b in range(size) if b != a]
+            signs = [1 if b < a else -1 for b in range(size) if b != a]
+            rank: SSAValue
+            low, high = neuron.interval(terms, signs, size - 1 - a)
+            if not terms:
+                rank = add(neuron.ConstantOp.of(0), f"rank{a}")
+            else:
+                rank = add(neuron.SumOp.of(terms, signs, size - 1 - a, integer_type(low, high)), f"rank{a}")
+            for position in range(count):
+                table = [int(each == position) for each in range(low, high + 1)]
+                look_up = neuron.TableOp.create(
+                    operands=[rank],
+                    result_types=[integer_type(min(table), max(table))],
+                    properties={"table": lbir.NumbersAttr.of(table)},
+                )
+                hits[position].append(add(look_up, f"hit{a}x{position}"))
+        for position in range(count):
+            if size == 1:
+                results.append(add(neuron.ConstantOp.of(0), f"y{len(results)}"))
+                continue
+            # exactly one element has this rank
+            others, numbers = hits[position][1:], list(range(1, size))
+            low, high = neuron.interval(others, numbers, 0)
+            index = neuron.SumOp.of(others, numbers, 0, integer_type(low, min(high, size - 1)))
+            results.append(add(index, f"y{len(results)}"))
     return results
 
 

@@ -11,7 +11,7 @@ from xdsl.rewriter import Rewriter
 
 from c4ml_xdsl.dialects import qonnx
 from c4ml_xdsl.errors import UnsupportedModelError
-from c4ml_xdsl.interpreters.qonnx import Array, constant_of, evaluate, graph_of
+from c4ml_xdsl.interpreters.qonnx import Array, constant_of, evaluate_outputs, graph_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class QonnxInferShapes(ModulePass):
             elif isinstance(operation, qonnx.NoneOp):
                 examples[operation.output] = None
             elif isinstance(operation, qonnx.NodeOp):
-                examples[operation.output] = evaluate(operation, [examples[each] for each in operation.operands])
+                arrays = evaluate_outputs(operation, [examples[each] for each in operation.operands])
+                examples.update(zip(operation.results, arrays, strict=False))
         for value, example in examples.items():
             if example is not None:
                 wanted = TensorType(qonnx.element_type_of(example.dtype), example.shape)
