@@ -153,11 +153,21 @@ def _compile(
             "latency_cycles": 0,
             "initiation_interval": 1,
             "seconds": seconds,
-            "warnings": [],
+            "warnings": _warnings(verified),
             "verified": verified,
         }
     )
     return circuit
+
+
+def _warnings(verified: list[dict[str, Any]]) -> list[str]:
+    """What a user should know about the comparisons."""
+    return [
+        f"in {entry['ambiguous']} of {entry['vectors']} vectors the model in float64 differs where a threshold is within "
+        "float error of a value that occurs; the circuit is exact there"
+        for entry in verified
+        if entry.get("ambiguous")
+    ]
 
 
 def check_model(model: ModelSource, input_type: str | None = None) -> list[dict[str, Any]]:

@@ -95,6 +95,19 @@ class Port:
             return (array >= 0).astype(np.int64)
         return ROUNDINGS[self.rounding](np.clip(quotient, self.minimum, self.maximum)).astype(np.int64)
 
+    def representatives(self, integers: Integers) -> Values:
+        """
+        Values (samples, *shape) that the model's input quantiser makes these integers of.
+
+        Where rounding isn't to the nearest they lie in the middle of all that do, so that no error of a float moves
+        them to the neighbour.
+        """
+        sign = np.sign(integers)
+        middle = {"FLOOR": 0.5, "CEIL": -0.5, "UP": -0.5 * sign, "DOWN": 0.5 * sign, "ROUND_TO_ZERO": 0.5 * sign}
+        quotient = integers + middle.get(self.rounding, 0.0)
+        values = (quotient - self._spread(self.zero_point)) * self._spread(self.scale)
+        return values.reshape(len(integers), *self.shape)
+
     def batch(self, array: NDArray[Any]) -> NDArray[Any]:
         """A sample or a batch of samples as (samples, elements)."""
         if array.shape == self.shape or (array.shape[1:] == self.shape or array.shape[2:] == self.shape != ()):
@@ -127,6 +140,9 @@ class Port:
         """Random integers in range, (samples, elements); the first two samples are the lowest and the highest."""
         drawn = generator.integers(self.minimum, self.maximum, (samples, self.elements), np.int64, endpoint=True)
         drawn[:1], drawn[1:2] = self.minimum, self.maximum
+        if self.rounding == "UP" and any(self.zero_point) and self.minimum < self.maximum:
+            # away from zero, 0 comes of one real number alone, which no float need be
+            drawn[drawn == 0] = 1 if self.maximum > 0 else -1
         return drawn
 
     def to_json(self) -> dict[str, Any]:

@@ -306,18 +306,46 @@ def graph_of(module: ModuleOp) -> qonnx.GraphOp:
     raise InputDataError("the module holds no qonnx.graph")
 
 
+DECISIONS = (qonnx.QuantOp, qonnx.IntQuantOp, qonnx.BipolarQuantOp, qonnx.ArgMaxOp, qonnx.ArgMinOp, qonnx.TopKOp)
+"""The operators where a small error of a float can become a large one."""
+
+MARGIN = 2.0**-30
+"""What float64 may be off, relative to a quantiser's step and the size of its input: generous for long sums."""
+
+
+def _mark_ambiguous(node: qonnx.NodeOp, inputs: Inputs, outputs: Sequence[Array], ambiguous: NDArray[np.bool_]) -> None:
+    """Marks the samples whose decision changes within the error that a float may have."""
+    x = cast(Array, inputs[0])
+    step = np.max(np.abs(cast(Array, inputs[1]))) if isinstance(node, qonnx.QuantOp | qonnx.IntQuantOp) else 1.0
+    error = MARGIN * (np.abs(x) + step)
+    if isinstance(node, qonnx.ArgMaxOp | qonnx.ArgMinOp | qonnx.TopKOp):
+        ordered = np.sort(x, axis=node.int_attribute("axis", -1))
+        close = np.diff(ordered, axis=node.int_attribute("axis", -1)) <= 2 * error.max()
+        ambiguous |= close.reshape(len(x), -1).any(axis=1)
+        return
+    for moved in (x - error, x + error):
+        changed = evaluate(node, [moved, *inputs[1:]]) != outputs[0]
+        ambiguous |= changed.reshape(len(x), -1).any(axis=1)
+
+
 def run(
-    module: ModuleOp, inputs: Mapping[str, Array], *, dtype: type[np.floating[Any]] = np.float64
+    module: ModuleOp,
+    inputs: Mapping[str, Array],
+    *,
+    dtype: type[np.floating[Any]] = np.float64,
+    ambiguous: NDArray[np.bool_] | None = None,
 ) -> dict[str, Array]:
     """
     Runs the module's graph on a batch: a leading axis of samples takes the place of the model's batch axis of 1.
 
-    Data is computed in `dtype`; constants stay float32 until they meet it. Needs static shapes.
+    Data is computed in `dtype`; constants stay float32 until they meet it. Needs static shapes. In `ambiguous`, which
+    has one entry a sample, those are marked where a quantiser behind an input's is within float error of a decision.
     """
     graph = graph_of(module)
     values: dict[SSAValue, Array | None] = {}
     for name, argument in graph.inputs.items():
         values[argument] = np.asarray(inputs[name], np.float32).astype(dtype)
+    argument_values = set(values)
     for operation in graph.body.block.ops:
         constant = constant_of(operation)
         if constant is not None:
@@ -327,4 +355,7 @@ def run(
         elif isinstance(operation, qonnx.NodeOp):
             arrays = evaluate_outputs(operation, [values[each] for each in operation.operands])
             values.update(zip(operation.results, arrays, strict=False))
+            source = operation.operands[0]
+            if ambiguous is not None and isinstance(operation, DECISIONS) and source not in argument_values:
+                _mark_ambiguous(operation, [values[each] for each in operation.operands], arrays, ambiguous)
     return {name: cast(Array, values[value]) for name, value in graph.outputs.items()}
