@@ -116,6 +116,7 @@ def _compile(
     if options.verify:
         graph = module.clone()
     run(front[2:], module)
+    module.verify()
     lbir = module.clone()
     run(back, module)
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
@@ -163,8 +164,8 @@ def _compile(
 def _warnings(verified: list[dict[str, Any]]) -> list[str]:
     """What a user should know about the comparisons."""
     return [
-        f"in {entry['ambiguous']} of {entry['vectors']} vectors the model in float64 differs where a threshold is within "
-        "float error of a value that occurs; the circuit is exact there"
+        f"in {entry['ambiguous']} of {entry['vectors']} vectors the model in float64 differs, where a threshold is "
+        "within float error of a value that occurs; the circuit is exact there"
         for entry in verified
         if entry.get("ambiguous")
     ]

@@ -338,7 +338,8 @@ def run(
     """
     Runs the module's graph on a batch: a leading axis of samples takes the place of the model's batch axis of 1.
 
-    Data is computed in `dtype`; constants stay float32 until they meet it. Needs static shapes. In `ambiguous`, which
+    Data is computed in `dtype`; constants stay float32 until they meet it, but quantised ones are their codes times
+    their scale without another rounding where `dtype` is float64. Needs static shapes. In `ambiguous`, which
     has one entry a sample, those are marked where a quantiser behind an input's is within float error of a decision.
     """
     graph = graph_of(module)
@@ -348,7 +349,10 @@ def run(
     argument_values = set(values)
     for operation in graph.body.block.ops:
         constant = constant_of(operation)
-        if constant is not None:
+        if isinstance(operation, qonnx.QuantizedConstantOp) and dtype is np.float64:
+            codes = operation.code_array - np.asarray(operation.zero_point_array, np.float64)
+            values[operation.results[0]] = codes * np.asarray(operation.scale_array, np.float64)
+        elif constant is not None:
             values[operation.results[0]] = constant
         elif isinstance(operation, qonnx.NoneOp):
             values[operation.output] = None

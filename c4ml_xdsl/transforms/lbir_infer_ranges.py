@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
@@ -57,9 +58,22 @@ class LbirInferRanges(ModulePass):
                     case lbir.ReshapeOp() | lbir.TransposeOp():
                         source = lbir.range_of(operation.input)
                         ends = source.low, source.high
+                    case lbir.TableOp():
+                        table = lbir.integers(operation.table)
+                        ends = int(table.min()), int(table.max())
                     case _:
                         continue
                 result = operation.results[0]
                 wanted = lbir.tensor_of(lbir.shape_of(result), ends[0], ends[1])
                 if result.type != wanted:
+                    _narrow_tables(result, ends[0], ends[1])
                     Rewriter.replace_value_with_new_type(result, wanted)
+
+
+def _narrow_tables(value: SSAValue, low: int, high: int) -> None:
+    """The tables that read a value lose the entries of integers that don't occur."""
+    old = lbir.range_of(value)
+    for use in value.uses:
+        if isinstance(use.operation, lbir.TableOp):
+            table = lbir.integers(use.operation.table)
+            use.operation.properties["table"] = lbir.dense(table[:, low - old.low : high - old.low + 1])
