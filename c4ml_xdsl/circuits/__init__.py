@@ -1,0 +1,1 @@
+"""Numeric solvers and cost models: numbers and plans, no IR."""

@@ -1,0 +1,1 @@
+"""Each level run on numpy batches."""

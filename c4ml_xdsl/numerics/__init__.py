@@ -1,0 +1,1 @@
+"""Exact arithmetic: rounding, elementwise chains, staircases of thresholds. No IR."""

@@ -1,0 +1,1 @@
+"""The real RTL run by Verilator and Icarus Verilog."""

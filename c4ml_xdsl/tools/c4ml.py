@@ -87,8 +87,12 @@ def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **opti
 @click.argument("model", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; it is replaced.")
 @_compile_options
-@click.option("--clock-ns", type=float, help="Not yet available: circuits are combinational.")
-@click.option("--latency", type=int, help="Not yet available beyond 0.")
+@click.option("--clock-ns", type=float, help="Not available yet: circuits are combinational.")
+@click.option("--latency", type=int, help="Not available yet beyond 0.")
+@click.option("--valid", is_flag=True, help="Not available yet.")
+@click.option("--register-inputs", is_flag=True, help="Not available yet.")
+@click.option("--register-outputs", is_flag=True, help="Not available yet.")
+@click.option("--weights", type=click.Path(), help="Not available yet: weights of a QKeras JSON.")
 @click.option("--max-luts", type=int, help="Refuse a design that is estimated to be larger.")
 @click.option("--vectors", type=int, default=256, show_default=True, help="Vectors of the check.")
 @click.option("--no-verify", is_flag=True, help="Don't run the check.")
@@ -102,11 +106,20 @@ def compile_command(
     dump_ir: Path | None,
     clock_ns: float | None,
     latency: int | None,
+    valid: bool,
+    register_inputs: bool,
+    register_outputs: bool,
+    weights: str | None,
     **options: Any,
 ) -> None:
     """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
-    if clock_ns is not None or latency:
-        raise OptionError("registers aren't available yet", remedy="Leave out --clock-ns and --latency.")
+    if clock_ns is not None or latency or valid or register_inputs or register_outputs:
+        raise OptionError(
+            "registers aren't available yet: circuits are combinational",
+            remedy="Leave out --clock-ns, --latency, --valid, --register-inputs and --register-outputs.",
+        )
+    if weights is not None:
+        raise OptionError("QKeras files can't be read yet", remedy="Export the model to QONNX and leave out --weights.")
     circuit = _compiled(model, json_output, dump_ir, verify=not no_verify, **_settings(options))
     circuit.package(output)
     _show(circuit.report, json_output)
