@@ -15,6 +15,7 @@ import c4ml_xdsl as c4ml
 from c4ml_xdsl.errors import UnsupportedModelError
 
 MODES = ["ROUND", "FLOOR", "CEIL", "ROUND_TO_ZERO", "UP", "DOWN", "HALF_UP", "HALF_DOWN", "HALF_EVEN"]
+ELEMENTWISE = ["Relu", "Sigmoid", "Tanh", "Neg", "Abs", "Mul", "Sub", "Min", "Max", "Clip"]
 CUSTOM = "qonnx.custom_op.general"
 
 
