@@ -4,7 +4,7 @@ The ports of a circuit: how packed integers relate to the model's values.
 value = (integer - zero_point) * scale. Element 0 of a tensor is in the least significant bits of its port.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -16,22 +16,11 @@ from xdsl.ir import Attribute
 
 from c4ml_xdsl.dialects.lbir import PortAttr
 from c4ml_xdsl.errors import InputDataError
+from c4ml_xdsl.interpreters.qonnx import ROUNDINGS
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.convert_neuron_to_hw import INPUTS, OUTPUTS
 
 Values = NDArray[np.float64]
-
-ROUNDINGS: dict[str, Callable[[Values], Values]] = {
-    "ROUND": np.rint,
-    "HALF_EVEN": np.rint,
-    "CEIL": np.ceil,
-    "FLOOR": np.floor,
-    "UP": lambda v: np.sign(v) * np.ceil(np.abs(v)),
-    "DOWN": np.trunc,
-    "ROUND_TO_ZERO": np.trunc,
-    "HALF_UP": lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5),
-    "HALF_DOWN": lambda v: np.sign(v) * np.ceil(np.abs(v) - 0.5),
-}
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,7 @@ class LayerLowering:
             tie = builder.compare("eq", builder.extract(value, 0, shift), builder.constant(0, shift))
             lowest = builder.logic(comb.AndOp, builder.extract(value, shift, 1), builder.invert(tie))
             rest = width - shift - 1
+            quotient = IntType(quotient.low & ~1, quotient.high)  # a tie goes down to even
             result = lowest if rest == 0 else builder.concat([builder.extract(value, shift + 1, rest), lowest])
         return self.clip(result, quotient, target)
 
