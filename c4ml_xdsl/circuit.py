@@ -16,8 +16,8 @@ from xdsl.context import Context
 from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 
-from c4ml_xdsl.collection import without_garbage_collection
 from c4ml_xdsl.errors import InputDataError, OptionError
+from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port

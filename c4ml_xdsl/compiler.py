@@ -13,10 +13,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuit import Circuit
-from c4ml_xdsl.collection import without_garbage_collection
 from c4ml_xdsl.dialects import lbir as lbir_dialect
 from c4ml_xdsl.errors import OptionError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
+from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.ports import ports_of
 from c4ml_xdsl.report import layers_of

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import onnx
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
@@ -28,8 +29,6 @@ def qonnx_to_lbir(model: ModelSource, *, input_type: str | None = None) -> LbirM
 
     Raises ModelFileError and UnsupportedModelError as `c4ml_xdsl.compile`.
     """
-    from xdsl.context import Context
-
     source = load_model(model)
     module = import_model(source)
     for each in ConvertQonnxToHw(input_type=input_type).to_lbir():

@@ -198,7 +198,7 @@ class XorOp(upstream.VariadicCombOperation, Foldable):
 
 
 @irdl_op_definition
-class ShlOp(upstream.BinCombOperation):
+class ShlOp(upstream.BinCombOperation, Foldable):
     """
     Shift to the left.
 
@@ -211,9 +211,12 @@ class ShlOp(upstream.BinCombOperation):
 
     traits = traits_def(Pure())
 
+    def compute(self, operands: Sequence[int]) -> int:
+        return operands[0] << operands[1] if operands[1] < width_of(self.lhs) else 0
+
 
 @irdl_op_definition
-class ShrUOp(upstream.BinCombOperation):
+class ShrUOp(upstream.BinCombOperation, Foldable):
     """
     Logical shift to the right.
 
@@ -226,9 +229,12 @@ class ShrUOp(upstream.BinCombOperation):
 
     traits = traits_def(Pure())
 
+    def compute(self, operands: Sequence[int]) -> int:
+        return operands[0] >> min(operands[1], width_of(self.lhs))
+
 
 @irdl_op_definition
-class ShrSOp(upstream.BinCombOperation):
+class ShrSOp(upstream.BinCombOperation, Foldable):
     """
     Arithmetic shift to the right.
 
@@ -240,6 +246,9 @@ class ShrSOp(upstream.BinCombOperation):
     name = "comb.shrs"
 
     traits = traits_def(Pure())
+
+    def compute(self, operands: Sequence[int]) -> int:
+        return signed(operands[0], width_of(self.lhs)) >> min(operands[1], width_of(self.lhs))
 
 
 @irdl_op_definition

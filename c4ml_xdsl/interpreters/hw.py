@@ -195,8 +195,25 @@ def _evaluate(operation: Operation, values: Mapping[SSAValue, Value], samples: i
         case comb.MuxOp():
             condition, on_true, on_false = (cast(Integers, values[operand]) for operand in operation.operands)
             return np.where(condition != 0, on_true, on_false)
+        case comb.ParityOp():
+            value = cast(Integers, values[operation.input])
+            for shift in (32, 16, 8, 4, 2, 1):
+                value = value ^ (value >> shift)
+            return value & 1
+        case comb.ShlOp() | comb.ShrUOp() | comb.ShrSOp():
+            value, amount = cast(Integers, values[operation.lhs]), cast(Integers, values[operation.rhs])
+            return _shift(operation, value, amount)
         case _:
             return _arithmetic(operation, [cast(Integers, values[operand]) for operand in operation.operands])
+
+
+def _shift(operation: comb.ShlOp | comb.ShrUOp | comb.ShrSOp, value: Integers, amount: Integers) -> Integers:
+    width = comb.width_of(operation.result)
+    mask, amount = (1 << width) - 1, np.minimum(amount, width)
+    if isinstance(operation, comb.ShlOp):
+        # what would leave the width is cut off before the shift, so that nothing overflows
+        return (value & (mask >> amount)) << amount
+    return ((_signed(value, width) if isinstance(operation, comb.ShrSOp) else value) >> amount) & mask
 
 
 def _arithmetic(operation: Operation, operands: Sequence[Integers]) -> Integers:

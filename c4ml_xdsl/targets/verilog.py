@@ -28,6 +28,8 @@ SYMBOLS: dict[type[Operation], str] = {
     comb.AndOp: " & ",
     comb.OrOp: " | ",
     comb.XorOp: " ^ ",
+    comb.ShlOp: " << ",
+    comb.ShrUOp: " >> ",
 }
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
@@ -165,6 +167,10 @@ class _ModulePrinter:
                 if operation.mnemonic[0] == "s":
                     texts = [f"$signed({text})" for text in texts]
                 return f"{texts[0]} {sign} {texts[1]}"
+            case comb.ShrSOp():
+                return f"$signed({texts[0]}) >>> {texts[1]}"
+            case comb.ParityOp():
+                return f"^{texts[0]}"
             case comb.MuxOp():
                 return f"{texts[0]} ? {texts[1]} : {texts[2]}"
             case _:
