@@ -201,6 +201,8 @@ class LayerLowering:
             constants = constants[1], constants[1]
         rounded_range = IntType(low + min(constants), high + max(constants))
         width = rounded_range.bits
+        if mode is RoundingMode.HALF_EVEN and rounded_range.signed and width == shift + 1:
+            width += 1  # a quotient of one bit is -1 or 0, and a tie at -1 goes to -2
         value = self.values[operation.input]
         sign = offset + constants[0], offset + constants[1]
         if sign != (0, 0):

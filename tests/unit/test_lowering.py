@@ -57,6 +57,8 @@ ranges = st.tuples(st.integers(-40, 40), st.integers(0, 60)).map(lambda pair: In
 
 @given(ranges, st.integers(0, 5), st.integers(-70, 70), st.sampled_from(list(RoundingMode)), ranges)
 @example(IntType(0, 0), 2, -62, RoundingMode.HALF_EVEN, IntType(-15, 0))  # the tie at -15.5 leaves the range
+@example(IntType(0, 0), 4, -24, RoundingMode.HALF_EVEN, IntType(-2, -2))
+@example(IntType(0, 0), 4, -17, RoundingMode.HALF_EVEN, IntType(-2, -2))
 @settings(max_examples=1500, deadline=None)
 def test_requantize(element: IntType, shift: int, offset: int, mode: RoundingMode, target: IntType) -> None:
     properties = {
