@@ -1,9 +1,19 @@
-"""Where tests find models: `$C4ML_MODELS`, else `../shared/models` beside the repository, else they are skipped."""
+"""
+Where tests find models: `$C4ML_MODELS`, else `../shared/models` beside the repository, else they are skipped.
+
+Property tests draw new examples in every run, but the same ones in continuous integration (`CI`), whose verdict must
+depend on the change alone.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 REPOSITORY = Path(__file__).parent.parent
 
