@@ -117,9 +117,7 @@ class Circuit:
     report: dict[str, Any]
     _simulators: dict[str, Simulator] = field(default_factory=dict[str, Simulator], repr=False)
 
-    def __call__(
-        self, x: ArrayLike | Mapping[str, ArrayLike], simulator: SimulatorName | Literal["auto"] = "numpy"
-    ) -> Result:
+    def __call__(self, x: ArrayLike | Mapping[str, ArrayLike], simulator: SimulatorName = "numpy") -> Result:
         """
         The network's outputs for one sample or a batch, bit-exact. Several tensors are dicts by tensor name.
 

@@ -122,7 +122,7 @@ def _compile(
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
     top = tops[-1]
     circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {})
-    layers = layers_of(module, circuit.top, options.target, {})
+    layers = layers_of(module, circuit.top, options.target)
     totals = {
         "lut": sum(layer["lut"] for layer in layers),
         "ff": 0,

@@ -1,6 +1,5 @@
 """Estimates of a design's size and delay, layer by layer, for `report.json`."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from xdsl.dialects import hw
@@ -53,7 +52,7 @@ def _row_operands(operation: Operation, merged: set[Operation]) -> int:
     return count
 
 
-def layers_of(module: ModuleOp, top: str, target: Target, strategies: Mapping[str, str]) -> list[dict[str, Any]]:
+def layers_of(module: ModuleOp, top: str, target: Target) -> list[dict[str, Any]]:
     """One entry a layer: name, op, strategy, LUT sites, flip-flops, delay."""
     entries: list[dict[str, Any]] = []
     for each in module.body.block.ops:
@@ -64,7 +63,7 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategies: Mapping[st
                 {
                     "name": each.sym_name.data,
                     "op": cast(StringAttr, comment).data if comment is not None else "",
-                    "strategy": strategies.get(each.sym_name.data, "direct"),
+                    "strategy": "direct",
                     "adders": adders,
                     "lut": cost.lut,
                     "ff": 0,
