@@ -188,35 +188,38 @@ class Port:
         )
 
 
+def port_of(name: str, direction: Literal["input", "output"], attribute: PortAttr, shape: tuple[int, ...]) -> Port:
+    """The port that an `lbir.port` describes, for a tensor of a shape with or without a batch axis of 1."""
+    return Port(
+        name,
+        direction,
+        attribute.tensor.data,
+        shape[1:] if shape[:1] == (1,) else shape,
+        attribute.bits.data,
+        attribute.signed,
+        attribute.scales,
+        attribute.zero_points,
+        attribute.minimum.data,
+        attribute.maximum.data,
+        attribute.axis.data,
+        attribute.rounding.data,
+        attribute.after.data,
+    )
+
+
 def ports_of(top: hw.HWModuleOp) -> list[Port]:
     """The ports of a top module, inputs first; raises InputDataError where it doesn't describe them."""
     names = {"input": list[str](), "output": list[str]()}
     for port in top.module_type.ports.data:
         names["input" if port.dir.data.is_input_like() else "output"].append(port.port_name.data)
     ports: list[Port] = []
-    for direction, key in (("input", INPUTS), ("output", OUTPUTS)):
+    keys: tuple[tuple[Literal["input", "output"], str], ...] = (("input", INPUTS), ("output", OUTPUTS))
+    for direction, key in keys:
         described = top.attributes.get(key)
         if not isinstance(described, ArrayAttr):
             raise InputDataError(f"{top.sym_name.data} doesn't describe its ports")
         for name, pair in zip(names[direction], cast("ArrayAttr[ArrayAttr[Attribute]]", described), strict=True):
             attribute, tensor = pair.data
             assert isinstance(attribute, PortAttr)
-            shape = cast("TensorType[Attribute]", tensor).get_shape()
-            ports.append(
-                Port(
-                    name,
-                    "input" if direction == "input" else "output",
-                    attribute.tensor.data,
-                    shape[1:] if shape[:1] == (1,) else shape,
-                    attribute.bits.data,
-                    attribute.signed,
-                    attribute.scales,
-                    attribute.zero_points,
-                    attribute.minimum.data,
-                    attribute.maximum.data,
-                    attribute.axis.data,
-                    attribute.rounding.data,
-                    attribute.after.data,
-                )
-            )
+            ports.append(port_of(name, direction, attribute, cast("TensorType[Attribute]", tensor).get_shape()))
     return ports

@@ -9,6 +9,8 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
+from c4ml_xdsl.transforms.unique_names import unique_name
+
 KEYWORDS = frozenset(
     """
     always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam
@@ -39,12 +41,7 @@ def legal_name(wanted: str, taken: set[str]) -> str:
     name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "unnamed"
     if name[0].isdigit() or name in KEYWORDS:
         name = f"v_{name}"
-    base, count = name, 1
-    while name in taken:
-        count += 1
-        name = f"{base}_{count}"
-    taken.add(name)
-    return name
+    return unique_name(name, taken)
 
 
 @dataclass(frozen=True)

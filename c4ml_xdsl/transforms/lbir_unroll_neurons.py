@@ -15,6 +15,7 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.numerics.rounding import RoundingMode
+from c4ml_xdsl.transforms.unique_names import unique_name
 
 ACTIVATIONS = (lbir.RequantizeOp, lbir.ThresholdOp, lbir.TableOp)
 
@@ -88,12 +89,7 @@ def _unique(label: str, names: set[str]) -> str:
     base = re.sub(r"\W+", "_", label, flags=re.ASCII).strip("_") or "layer"
     if base[0].isdigit():
         base = f"layer_{base}"
-    name, count = base, 1
-    while name in names:
-        count += 1
-        name = f"{base}_{count}"
-    names.add(name)
-    return name
+    return unique_name(base, names)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -19,7 +19,7 @@ from c4ml_xdsl.circuit import Circuit, NumpySimulator
 from c4ml_xdsl.dialects import full_context, lbir
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
-from c4ml_xdsl.ports import Port, ports_of
+from c4ml_xdsl.ports import Port, port_of, ports_of
 from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
 from c4ml_xdsl.tools.c4ml_opt import C4mlOptMain
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
@@ -52,14 +52,7 @@ def ports_at(module: ModuleOp) -> list[Port]:
         ("output", network.outputs, network.output_op.operands),
     ):
         for port, value in zip(attributes, values, strict=True):
-            ports.append(
-                Port(
-                    port.tensor.data, direction, port.tensor.data, lbir.shape_of(value)[1:], port.bits.data,
-                    port.signed,
-                    port.scales, port.zero_points, port.minimum.data, port.maximum.data, port.axis.data,
-                    port.rounding.data, port.after.data,
-                )
-            )  # fmt: skip
+            ports.append(port_of(port.tensor.data, direction, port, lbir.shape_of(value)))
     return ports
 
 
