@@ -40,6 +40,7 @@ class Port:
     axis: int = 0
     rounding: str = "ROUND"
     after: str = ""
+    after_axis: int = -1
 
     @property
     def elements(self) -> int:
@@ -115,13 +116,15 @@ class Port:
 
     def values(self, integers: Integers) -> Values:
         """Integers (samples, elements) as the model's output, with what the model does behind this port."""
-        value = (integers - self._spread(self.zero_point)) * self._spread(self.scale)
+        flat = integers.reshape(len(integers), -1)
+        value = (flat - self._spread(self.zero_point)) * self._spread(self.scale)
         value = value.reshape(len(integers), *self.shape)
         if self.after == "sigmoid":
             return 1 / (1 + np.exp(-value))
         if self.after in ("softmax", "log_softmax"):
-            value = value - value.max(axis=-1, keepdims=True)
-            logarithm = value - np.log(np.exp(value).sum(axis=-1, keepdims=True))
+            axis = range(len(self.shape))[self.after_axis] + 1
+            value = value - value.max(axis=axis, keepdims=True)
+            logarithm = value - np.log(np.exp(value).sum(axis=axis, keepdims=True))
             return np.exp(logarithm) if self.after == "softmax" else logarithm
         return value
 
@@ -160,6 +163,8 @@ class Port:
             entry["rounding"] = self.rounding
         if self.after:
             entry["after"] = self.after
+            if self.after != "sigmoid" and self.after_axis not in (-1, len(self.shape) - 1):
+                entry["after_axis"] = self.after_axis
         return entry
 
     @classmethod
@@ -185,6 +190,7 @@ class Port:
             int(entry.get("axis", 0)),
             entry.get("rounding", "ROUND"),
             entry.get("after", ""),
+            int(entry.get("after_axis", -1)),
         )
 
 
@@ -204,6 +210,7 @@ def port_of(name: str, direction: Literal["input", "output"], attribute: PortAtt
         attribute.axis.data,
         attribute.rounding.data,
         attribute.after.data,
+        attribute.after_axis.data,
     )
 
 

@@ -1,5 +1,6 @@
 """Estimates of a design's size and delay, layer by layer, for `report.json`."""
 
+from collections import Counter
 from typing import Any, cast
 
 from xdsl.dialects import hw
@@ -53,19 +54,27 @@ def _row_operands(operation: Operation, merged: set[Operation]) -> int:
 
 
 def layers_of(module: ModuleOp, top: str, target: Target) -> list[dict[str, Any]]:
-    """One entry a layer: name, op, strategy, LUT sites, flip-flops, delay."""
+    """One entry a layer: name, op, strategy, instances, and of all of them adders, LUT sites and flip-flops; delay."""
     entries: list[dict[str, Any]] = []
+    instances = Counter(
+        operation.module_name.string_value()
+        for each in module.body.block.ops
+        if isinstance(each, hw.HWModuleOp)
+        for operation in each.body.block.ops
+        if isinstance(operation, hw.InstanceOp)
+    )
     for each in module.body.block.ops:
         if isinstance(each, hw.HWModuleOp) and each.sym_name.data != top:
             cost, adders = estimate(each, target)
-            comment = each.attributes.get("comment")
+            comment, count = each.attributes.get("comment"), instances[each.sym_name.data]
             entries.append(
                 {
                     "name": each.sym_name.data,
                     "op": cast(StringAttr, comment).data if comment is not None else "",
                     "strategy": "direct",
-                    "adders": adders,
-                    "lut": cost.lut,
+                    "instances": count,
+                    "adders": adders * count,
+                    "lut": cost.lut * count,
                     "ff": 0,
                     "delay_ns": round(cost.delay_ns, 3),
                 }

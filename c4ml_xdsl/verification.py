@@ -15,7 +15,7 @@ from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
 from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
-from c4ml_xdsl.transforms.convert_neuron_to_hw import NODE
+from c4ml_xdsl.transforms.convert_neuron_to_hw import AXES, NODE
 
 SEED = 20260101
 
@@ -98,15 +98,19 @@ def run_hw_layers(
         if isinstance(operation, lbir.LayerOp)
     }
     interpreter = HwInterpreter(circuit.hw)
-    trace: dict[str, Value] = {}
+    trace: dict[str, list[Value]] = {}
     given = {port.name: pack(vectors[port.tensor], port.bits) for port in circuit.ports if port.direction == "input"}
     outputs = interpreter.run(circuit.top, given, trace)
-    for name, value in trace.items():
-        node = interpreter.modules[name].attributes.get(NODE)
+    for name, rows in trace.items():
+        attributes = interpreter.modules[name].attributes
+        node, axes = attributes.get(NODE), attributes.get(AXES)
         if not isinstance(node, StringAttr) or node.data not in expected:
             continue
         want, element = expected[node.data], ranges[node.data]
-        got = unpack(value, want[0].size, element.bits, element.signed)
+        if isinstance(axes, lbir.NumbersAttr):
+            want = want.transpose(0, *(axis + 1 for axis in axes.data))
+        size = want[0].size // len(rows)
+        got = np.concatenate([unpack(row, size, element.bits, element.signed) for row in rows], axis=1)
         compare_integers("hw", "lbir", {node.data: got}, {node.data: want})
     return {
         port.tensor: unpack(outputs[port.name], port.elements, port.bits, port.signed)

@@ -25,6 +25,7 @@ from xdsl.dialects.builtin import (
     SymbolNameConstraint,
     TensorType,
     f64,
+    i64,
 )
 from xdsl.ir import Attribute, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
 from xdsl.irdl import (
@@ -45,7 +46,7 @@ from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
 from c4ml_xdsl.dialects.qonnx import DenseAttr, array_from_dense, dense_from_array
-from c4ml_xdsl.numerics.chain import Step
+from c4ml_xdsl.numerics.chain import INTEGRAL, Step
 from c4ml_xdsl.numerics.rounding import RoundingMode
 
 Integers: TypeAlias = NDArray[np.int64]
@@ -173,7 +174,8 @@ class PortAttr(ParametrizedAttribute):
 
     `name` is the model's tensor; `scale` and `zero_point` have one number, or one for each entry of `axis` (of the
     model's shape without the batch axis). `minimum` and `maximum` bound the integers, `rounding` is qonnx's name for
-    how an input's values are rounded, `after` what the model does behind an output ("" for nothing).
+    how an input's values are rounded, `after` what the model does behind an output ("" for nothing), along
+    `after_axis`.
     """
 
     name = "lbir.port"
@@ -187,6 +189,7 @@ class PortAttr(ParametrizedAttribute):
     axis: IntAttr
     rounding: StringAttr
     after: StringAttr
+    after_axis: IntAttr
 
     @property
     def scales(self) -> tuple[float, ...]:
@@ -210,6 +213,7 @@ class PortAttr(ParametrizedAttribute):
         axis: int = 0,
         rounding: str = "ROUND",
         after: str = "",
+        after_axis: int = 0,
     ) -> "PortAttr":
         """A port for integers of a range; `bits` where the port is wider than the range needs."""
         return cls(
@@ -222,6 +226,7 @@ class PortAttr(ParametrizedAttribute):
             IntAttr(axis),
             StringAttr(rounding),
             StringAttr(after),
+            IntAttr(after_axis),
         )
 
     @property
@@ -240,6 +245,8 @@ class PortAttr(ParametrizedAttribute):
             printer.print_string_literal(self.rounding.data)
             printer.print_string(" after ")
             printer.print_string_literal(self.after.data)
+            if self.after.data:
+                printer.print_string(f" along {self.after_axis.data}")
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -259,6 +266,7 @@ class PortAttr(ParametrizedAttribute):
             rounding = parser.parse_str_literal()
             parser.parse_keyword("after")
             after = parser.parse_str_literal()
+            after_axis = parser.parse_integer() if parser.parse_optional_keyword("along") is not None else 0
         return [
             StringAttr(tensor),
             IntAttr(bits),
@@ -269,6 +277,7 @@ class PortAttr(ParametrizedAttribute):
             IntAttr(axis),
             StringAttr(rounding),
             StringAttr(after),
+            IntAttr(after_axis),
         ]
 
     def verify(self) -> None:
@@ -457,26 +466,53 @@ def dense_ranges(weights: Integers, bias: Integers, element: IntType) -> tuple[I
     )
 
 
+def affine_ranges(
+    coefficients: Sequence[Integers], elements: Sequence[IntType], constant: Integers
+) -> tuple[Integers, Integers]:
+    """
+    The lowest and highest of constant + sum of coefficient * x, for x in their ranges, computed without overflow.
+
+    Raises VerifyException where a sum needs more than 62 bits.
+    """
+    total = int(np.abs(constant).max(initial=0))
+    for coefficient, element in zip(coefficients, elements, strict=True):
+        total += int(np.abs(coefficient).max(initial=0)) * max(abs(element.low), abs(element.high), 1)
+    if total >= 1 << 61:
+        raise VerifyException("the sums need more than 62 bits")
+    low = high = constant
+    for coefficient, element in zip(coefficients, elements, strict=True):
+        ends = coefficient * element.low, coefficient * element.high
+        low, high = low + np.minimum(*ends), high + np.maximum(*ends)
+    return low, high
+
+
 @irdl_attr_definition
 class StepAttr(ParametrizedAttribute):
-    """One step of an elementwise chain, as `numerics.chain.Step` defines it; the constant has the tensor's shape."""
+    """
+    One step of an elementwise chain, as `numerics.chain.Step` defines it.
+
+    The constant broadcasts against the tensor; for count it has one more axis. `other` holds the steps of a second
+    chain on the same integers.
+    """
 
     name = "lbir.step"
 
     operation: StringAttr
     constant: Attribute
     mode: StringAttr
+    other: ArrayAttr[Attribute]
 
     @classmethod
     def from_step(cls, step: Step) -> "StepAttr":
         """The attribute for a step; a constant that is the same for all elements is stored once."""
         constant = np.zeros(0) if step.constant is None else step.constant
-        if constant.size and np.all(constant == constant[0]):
-            constant = constant[:1]
+        if step.operation != "count" and constant.size and np.all(constant == constant.reshape(-1)[0]):
+            constant = constant.reshape(-1)[:1]
         return cls(
             StringAttr(step.operation),
             dense_from_array(np.ascontiguousarray(constant)),
             StringAttr("" if step.mode is None else step.mode.value),
+            ArrayAttr([cls.from_step(each) for each in step.other or ()]),
         )
 
     def print_parameters(self, printer: Printer) -> None:
@@ -487,32 +523,79 @@ class StepAttr(ParametrizedAttribute):
             if array_from_dense(cast(DenseAttr, self.constant)).size:
                 printer.print_string(" ")
                 printer.print_attribute(self.constant)
+            if self.other.data:
+                printer.print_string(" of ")
+                printer.print_attribute(self.other)
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
             operation = parser.parse_identifier()
             mode = parser.parse_identifier() if operation == "round" else ""
-            constant = parser.parse_optional_attribute()
+            other: Attribute = ArrayAttr([])
+            constant: Attribute | None = None
+            if parser.parse_optional_keyword("of") is not None:
+                other = parser.parse_attribute()
+            else:
+                constant = parser.parse_optional_attribute()
         return [
             StringAttr(operation),
             dense_from_array(np.zeros(0)) if constant is None else constant,
             StringAttr(mode),
+            other,
         ]
 
-    def to_step(self, elements: int) -> Step:
-        """The step, its constant spread over so many elements."""
+    def to_step(self) -> Step:
+        """The step; its constant has the attribute's shape."""
         array = array_from_dense(cast(DenseAttr, self.constant))
-        constant = np.broadcast_to(array, (elements,)) if array.size else None
-        return Step(self.operation.data, constant, RoundingMode(self.mode.data) if self.mode.data else None)
+        return Step(
+            self.operation.data,
+            array if array.size else None,
+            RoundingMode(self.mode.data) if self.mode.data else None,
+            tuple(cast(StepAttr, each).to_step() for each in self.other) or None,
+        )
+
+
+def step_shapes(steps: Sequence[Step]) -> list[tuple[int, ...]]:
+    """The shapes that the constants of steps broadcast over."""
+    shapes: list[tuple[int, ...]] = []
+    for step in steps:
+        if step.constant is not None:
+            shapes.append(step.constant.shape[:-1] if step.operation == "count" else step.constant.shape)
+        shapes.extend(step_shapes(step.other or ()))
+    return shapes
+
+
+def flattened(steps: Sequence[Step], shape: tuple[int, ...]) -> list[Step]:
+    """Steps with constants of one value for each element of a shape that all of them broadcast to."""
+
+    def flat(step: Step) -> Step:
+        constant = step.constant
+        if constant is not None:
+            wanted = (*shape, constant.shape[-1]) if step.operation == "count" else shape
+            rows = math.prod(shape)
+            constant = np.broadcast_to(constant, wanted).reshape(
+                (rows, constant.shape[-1]) if step.operation == "count" else (rows,)
+            )
+        other = None if step.other is None else tuple(flat(each) for each in step.other)
+        return Step(step.operation, constant, step.mode, other)
+
+    return [flat(step) for step in steps]
+
+
+def broadcasts_to(shape: Sequence[int], target: Sequence[int]) -> bool:
+    """Whether arrays of one shape may stand for arrays of another, as numpy broadcasts."""
+    padded = (1,) * (len(target) - len(shape)) + tuple(shape)
+    return len(padded) == len(target) and all(mine in (1, theirs) for mine, theirs in zip(padded, target, strict=True))
 
 
 @irdl_op_definition
 class ActivateOp(LayerOp):
     """
-    The elementwise chain of real numbers between integers and a quantiser, exact, one function for each element.
+    The elementwise chain of real numbers between integers and a quantiser, exact.
 
-    It is what the model says, step by step; `lbir-fold-thresholds` makes a circuit's operation of it.
+    It is what the model says, step by step; `lbir-fold-thresholds` makes a circuit's operation of it. Constants
+    broadcast against the tensor: one for all, one a channel or one an element.
 
     ```mlir
     %y = lbir.activate %x steps [#lbir.step<mul dense<5.000000e-01> : tensor<1xf64>>, #lbir.step<round half_even>] : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 4>>
@@ -527,21 +610,44 @@ class ActivateOp(LayerOp):
 
     assembly_format = "$input `steps` $steps (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
 
+    def __init__(self, x: SSAValue, steps: Sequence[Step], low: int, high: int, node: str | None = None):
+        super().__init__(
+            operands=[x],
+            properties={
+                "steps": ArrayAttr([StepAttr.from_step(step) for step in steps]),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[tensor_of(shape_of(x), low, high)],
+        )
+
     def chain(self) -> list[Step]:
-        """The steps with one constant an element."""
-        return [step.to_step(size_of(self.input)) for step in self.steps]
+        """The steps as the model has them."""
+        return [step.to_step() for step in self.steps]
 
     def verify_(self) -> None:
         if shape_of(self.input) != shape_of(self.result):
             raise VerifyException("an activation keeps the shape")
-        if not self.steps.data or self.steps.data[-1].operation.data not in ("round", "step"):
-            raise VerifyException("a chain must end in a rounding or a step")
+        if not self.steps.data or self.steps.data[-1].operation.data not in INTEGRAL:
+            raise VerifyException(f"a chain must end in one of {', '.join(INTEGRAL)}")
+        for shape in step_shapes(self.chain()):
+            if not broadcasts_to(shape, shape_of(self.input)):
+                raise VerifyException(f"a constant of the shape {shape} doesn't broadcast against {self.input.type}")
+
+
+def _verify_elementwise(operation: LayerOp, what: str, *parameters: tuple[str, tuple[int, ...]]) -> None:
+    """An elementwise operation keeps the shape, and its parameters broadcast against it."""
+    shape = shape_of(operation.operands[0])
+    if shape != shape_of(operation.results[0]):
+        raise VerifyException(f"{what} keeps the shape")
+    for name, each in parameters:
+        if not broadcasts_to(each, shape):
+            raise VerifyException(f"{name} of the shape {each} don't broadcast against the shape {shape}")
 
 
 @irdl_op_definition
 class RequantizeOp(LayerOp):
     """
-    result = clip(round((x + offset) / 2^shift), lo, hi), with one offset an element or one for all.
+    result = clip(round((x + offset) / 2^shift), lo, hi), with offsets that broadcast against the tensor.
 
     ```mlir
     %y = lbir.requantize %x offset dense<0> : tensor<1xi8> shift 1 round "floor" node "act" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 3>>
@@ -562,14 +668,11 @@ class RequantizeOp(LayerOp):
     )
 
     def verify_(self) -> None:
-        if shape_of(self.input) != shape_of(self.result):
-            raise VerifyException("a requantisation keeps the shape")
         if not 0 <= self.shift.value.data <= 60:
             raise VerifyException("the shift must be between 0 and 60")
         if self.rounding.data not in set(RoundingMode):
             raise VerifyException(f"unknown rounding {self.rounding.data}")
-        if integers(self.offset).size not in (1, size_of(self.input)):
-            raise VerifyException("offset must have one integer, or one for each element")
+        _verify_elementwise(self, "a requantisation", ("offsets", integers(self.offset).shape))
 
 
 @irdl_op_definition
@@ -577,10 +680,10 @@ class ThresholdOp(LayerOp):
     """
     Counts the thresholds that x has reached: base + #{k : x >= t_k}, or base - #{…} where `ascending` is 0.
 
-    `thresholds` has the shape (elements, levels), each row sorted; `base` and `ascending` have the shape (elements).
+    `base` and `ascending` broadcast against the tensor; `thresholds` has one more axis, along which it is sorted.
 
     ```mlir
-    %y = lbir.threshold %x, dense<[[1, 2], [3, 4]]> : tensor<2x2xi8> base dense<0> : tensor<2xi8> ascending dense<1> : tensor<2xi8> : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 2>>
+    %y = lbir.threshold %x, dense<[[[1, 2], [3, 4]]]> : tensor<1x2x2xi8> base dense<0> : tensor<1x2xi8> ascending dense<1> : tensor<1x2xi8> : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 2>>
     ```
     """  # noqa: E501
 
@@ -598,24 +701,22 @@ class ThresholdOp(LayerOp):
     )
 
     def verify_(self) -> None:
-        thresholds, size = integers(self.thresholds), size_of(self.input)
-        if shape_of(self.input) != shape_of(self.result):
-            raise VerifyException("thresholds keep the shape")
-        if thresholds.ndim != 2 or len(thresholds) != size:
-            raise VerifyException(f"thresholds must have one row for each of the {size} elements")
-        if integers(self.base).shape != (size,) or integers(self.ascending).shape != (size,):
-            raise VerifyException(f"base and ascending must have {size} entries")
-        if np.any(np.diff(thresholds, axis=1) < 0):
+        thresholds = integers(self.thresholds)
+        _verify_elementwise(self, "a threshold", ("thresholds", thresholds.shape[:-1]))
+        for name, attribute in (("base", self.base), ("ascending", self.ascending)):
+            if integers(attribute).shape != thresholds.shape[:-1]:
+                raise VerifyException(f"{name} must have the shape {thresholds.shape[:-1]}")
+        if np.any(np.diff(thresholds, axis=-1) < 0):
             raise VerifyException("a row of thresholds isn't sorted")
 
 
 @irdl_op_definition
 class TableOp(LayerOp):
     """
-    result = table[element][x - lo], lo being the lowest integer of x; `table` has the shape (elements, values).
+    result = table[…, x - lo], lo being the lowest integer of x; the table's other axes broadcast against the tensor.
 
     ```mlir
-    %y = lbir.table %x, dense<[[0, 1, 4, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 9]]> : tensor<2x8xi8> : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 9>>
+    %y = lbir.table %x, dense<[[[0, 1, 4, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 9]]]> : tensor<1x2x8xi8> : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 9>>
     ```
     """  # noqa: E501
 
@@ -627,14 +728,338 @@ class TableOp(LayerOp):
 
     assembly_format = "$input `,` $table (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
 
+    def __init__(self, x: SSAValue, table: Integers, node: str | None = None):
+        super().__init__(
+            operands=[x],
+            properties={"table": dense(table), "node": None if node is None else StringAttr(node)},
+            result_types=[tensor_of(shape_of(x), int(table.min()), int(table.max()))],
+        )
+
     def verify_(self) -> None:
         table, element = integers(self.table), range_of(self.input)
-        if shape_of(self.input) != shape_of(self.result):
-            raise VerifyException("a table keeps the shape")
-        if table.shape != (size_of(self.input), element.high - element.low + 1):
-            raise VerifyException(f"the table must have one row an element and one value for each integer of {element}")
-        if table.size and (table.min() < range_of(self.result).low or table.max() > range_of(self.result).high):
+        _verify_elementwise(self, "a table", ("tables", table.shape[:-1]))
+        if table.shape[-1] != element.high - element.low + 1:
+            raise VerifyException(f"the table must have a value for each integer of {element}")
+        if table.min() < range_of(self.result).low or table.max() > range_of(self.result).high:
             raise VerifyException("a table's value leaves the result's range")
+
+
+@irdl_op_definition
+class ConvOp(LayerOp):
+    """
+    A convolution in any number of dimensions, without padding (`lbir.pad` does that), as ONNX's Conv defines it.
+
+    `input` is (1, channels, *space), `weights` (outputs, channels / groups, *kernel) and `bias` (outputs).
+
+    ```mlir
+    %y = lbir.conv %image weights dense<[[[1, -1]]]> : tensor<1x1x2xi8> bias dense<0> : tensor<1xi8> strides [1] dilations [1] groups 1 : tensor<1x1x4x!lbir.int<0, 7>> -> tensor<1x1x3x!lbir.int<-7, 7>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.conv"
+
+    input = operand_def(TensorType)
+    weights = prop_def(DenseIntOrFPElementsAttr)
+    bias = prop_def(DenseIntOrFPElementsAttr)
+    strides = prop_def(NumbersAttr)
+    dilations = prop_def(NumbersAttr)
+    groups = prop_def(IntegerAttr[I64])
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$input `weights` $weights `bias` $bias `strides` $strides `dilations` $dilations `groups` $groups "
+        "(`node` $node^)? attr-dict `:` type($input) `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue,
+        weights: Integers,
+        bias: Integers,
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        groups: int,
+        node: str | None = None,
+    ):
+        low, high = dense_ranges(weights.reshape(len(weights), -1), bias, range_of(x))
+        space = windows_shape(shape_of(x)[2:], weights.shape[2:], strides, dilations)
+        super().__init__(
+            operands=[x],
+            properties={
+                "weights": dense(weights),
+                "bias": dense(bias),
+                "strides": NumbersAttr.of(strides),
+                "dilations": NumbersAttr.of(dilations),
+                "groups": IntegerAttr(groups, i64),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[tensor_of((shape_of(x)[0], len(weights), *space), int(low.min()), int(high.max()))],
+        )
+
+    def channel_ranges(self) -> tuple[Integers, Integers]:
+        """The lowest and highest sum of each output channel."""
+        weights = integers(self.weights)
+        return dense_ranges(weights.reshape(len(weights), -1), integers(self.bias), range_of(self.input))
+
+    def verify_(self) -> None:
+        weights, groups = integers(self.weights), self.groups.value.data
+        shape = shape_of(self.input)
+        if weights.ndim != len(shape) or weights.ndim < 3 or integers(self.bias).shape != weights.shape[:1]:
+            raise VerifyException("weights must be (outputs, channels / groups, *kernel) and bias (outputs)")
+        if groups < 1 or shape[1] != weights.shape[1] * groups or len(weights) % groups:
+            raise VerifyException(f"{groups} groups don't fit {shape[1]} channels and the weights {weights.shape}")
+        space = windows_shape(shape[2:], weights.shape[2:], self.strides.data, self.dilations.data)
+        if shape_of(self.result) != (shape[0], len(weights), *space):
+            raise VerifyException(f"the result must have the shape {(shape[0], len(weights), *space)}")
+        low, high = self.channel_ranges()
+        element = range_of(self.result)
+        if int(low.min()) < element.low or int(high.max()) > element.high:
+            raise VerifyException(f"sums from {low.min()} to {high.max()} leave the result's range {element}")
+
+
+def windows_shape(
+    space: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> tuple[int, ...]:
+    """How many windows fit along each axis; raises VerifyException where none does."""
+    if not len(space) == len(kernel) == len(strides) == len(dilations):
+        raise VerifyException("kernel, strides and dilations must have one number for each spatial axis")
+    if min((*kernel, *strides, *dilations), default=1) < 1:
+        raise VerifyException("kernel, strides and dilations must be positive")
+    result = tuple(
+        (size - (width - 1) * dilation - 1) // stride + 1
+        for size, width, stride, dilation in zip(space, kernel, strides, dilations, strict=True)
+    )
+    if min(result, default=1) < 1:
+        raise VerifyException(f"a kernel of {tuple(kernel)} doesn't fit the space {tuple(space)}")
+    return result
+
+
+def windows_of(
+    array: NDArray[Any], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> NDArray[Any]:
+    """Views of all windows over the last axes of an array: (…, *positions, *kernel)."""
+    rank = len(kernel)
+    axes = tuple(range(array.ndim - rank, array.ndim))
+    spans = tuple((width - 1) * dilation + 1 for width, dilation in zip(kernel, dilations, strict=True))
+    views = np.lib.stride_tricks.sliding_window_view(array, spans, axes)
+    steps = (*(slice(None, None, stride) for stride in strides), *(slice(None, None, each) for each in dilations))
+    return views[(..., *steps)]
+
+
+def patches(
+    array: NDArray[Any], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> NDArray[Any]:
+    """The windows of an array (samples, channels, *space) as rows: (samples, windows, channels * kernel)."""
+    rank = len(kernel)
+    views = windows_of(array, kernel, strides, dilations)
+    rows = np.moveaxis(views, 1, 1 + rank)
+    return rows.reshape(len(array), math.prod(rows.shape[1 : 1 + rank]), -1)
+
+
+@irdl_op_definition
+class MaxPoolOp(LayerOp):
+    """
+    The largest integer of each window, channel by channel, without padding: the input is (1, channels, *space).
+
+    ```mlir
+    %y = lbir.max_pool %image kernel [2] strides [2] dilations [1] : tensor<1x1x4x!lbir.int<0, 7>> -> tensor<1x1x2x!lbir.int<0, 7>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.max_pool"
+
+    input = operand_def(TensorType)
+    kernel = prop_def(NumbersAttr)
+    strides = prop_def(NumbersAttr)
+    dilations = prop_def(NumbersAttr)
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$input `kernel` $kernel `strides` $strides `dilations` $dilations (`node` $node^)? attr-dict "
+        "`:` type($input) `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        x: SSAValue,
+        kernel: Sequence[int],
+        strides: Sequence[int],
+        dilations: Sequence[int],
+        node: str | None = None,
+    ):
+        space = windows_shape(shape_of(x)[2:], kernel, strides, dilations)
+        super().__init__(
+            operands=[x],
+            properties={
+                "kernel": NumbersAttr.of(kernel),
+                "strides": NumbersAttr.of(strides),
+                "dilations": NumbersAttr.of(dilations),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[TensorType(range_of(x), [*shape_of(x)[:2], *space])],
+        )
+
+    def verify_(self) -> None:
+        shape = shape_of(self.input)
+        space = windows_shape(shape[2:], self.kernel.data, self.strides.data, self.dilations.data)
+        if shape_of(self.result) != (*shape[:2], *space):
+            raise VerifyException(f"the result must have the shape {(*shape[:2], *space)}")
+
+
+@irdl_op_definition
+class AddOp(LayerOp):
+    """
+    An exact linear form of tensors, element by element: the sum of coefficient * operand, and a constant.
+
+    Operands, coefficients and constant broadcast. A single operand is scaled channel by channel so.
+
+    ```mlir
+    %y = lbir.add %x, %w times [dense<1> : tensor<1xi8>, dense<[[2, -2]]> : tensor<1x2xi8>] plus dense<0> : tensor<1xi8> : tensor<1x2x!lbir.int<0, 7>>, tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<-14, 21>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.add"
+
+    inputs = var_operand_def(TensorType)
+    coefficients = prop_def(ArrayAttr[DenseIntOrFPElementsAttr])
+    constant = prop_def(DenseIntOrFPElementsAttr)
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$inputs `times` $coefficients `plus` $constant (`node` $node^)? attr-dict `:` type($inputs) `->` type($result)"
+    )
+
+    def __init__(
+        self, xs: Sequence[SSAValue], coefficients: Sequence[Integers], constant: Integers, node: str | None = None
+    ):
+        low, high = affine_ranges(coefficients, [range_of(x) for x in xs], constant)
+        shape = np.broadcast_shapes(*(shape_of(x) for x in xs), low.shape)
+        super().__init__(
+            operands=[xs],
+            properties={
+                "coefficients": ArrayAttr([dense(each) for each in coefficients]),
+                "constant": dense(constant),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[tensor_of(shape, int(low.min()), int(high.max()))],
+        )
+
+    def channel_ranges(self) -> tuple[Integers, Integers]:
+        """The lowest and highest sums, as arrays that broadcast against the result."""
+        factors = [integers(each) for each in self.coefficients]
+        return affine_ranges(factors, [range_of(x) for x in self.inputs], integers(self.constant))
+
+    def verify_(self) -> None:
+        if len(self.coefficients) != len(self.inputs) or not self.inputs:
+            raise VerifyException("an addition needs a coefficient for each operand")
+        shape = shape_of(self.result)
+        shapes = [shape_of(x) for x in self.inputs]
+        if np.broadcast_shapes(*shapes, *(integers(each).shape for each in self.coefficients)) != shape:
+            raise VerifyException("the operands and coefficients must broadcast to the result's shape")
+        if not broadcasts_to(integers(self.constant).shape, shape):
+            raise VerifyException("the constant must broadcast to the result's shape")
+        low, high = self.channel_ranges()
+        element = range_of(self.result)
+        if int(low.min()) < element.low or int(high.max()) > element.high:
+            raise VerifyException(f"sums from {low.min()} to {high.max()} leave the result's range {element}")
+
+
+def value_ranges(value: SSAValue) -> tuple[Integers, Integers]:
+    """The lowest and highest integer of a tensor's elements, in arrays of its rank that broadcast against it."""
+    rank, owner = len(shape_of(value)), value.owner
+    match owner:
+        case DenseOp():
+            low, high = owner.channel_ranges()
+            shape = (*(1,) * (rank - 1), -1)
+        case ConvOp():
+            low, high = owner.channel_ranges()
+            shape = (1, -1, *(1,) * (rank - 2))
+        case AddOp():
+            low, high = owner.channel_ranges()
+            shape = (1,) * (rank - low.ndim) + low.shape
+        case _:
+            element = range_of(value)
+            low, high = np.array(element.low, np.int64), np.array(element.high, np.int64)
+            shape = (1,) * rank
+    return low.reshape(shape), high.reshape(shape)
+
+
+def function_ranges(value: SSAValue, shape: tuple[int, ...]) -> tuple[Integers, Integers]:
+    """The lowest and highest integer that each function of a shape can meet in a tensor, flattened."""
+    low, high = value_ranges(value)
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    lowest, highest = low.min(axis=axes, keepdims=True), high.max(axis=axes, keepdims=True)
+    return np.broadcast_to(lowest, shape).reshape(-1), np.broadcast_to(highest, shape).reshape(-1)
+
+
+@irdl_op_definition
+class MultiplyOp(LayerOp):
+    """
+    The product of two tensors, element by element; their shapes broadcast.
+
+    ```mlir
+    %y = lbir.multiply %x, %w : tensor<1x2x!lbir.int<0, 7>>, tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 49>>
+    ```
+    """
+
+    name = "lbir.multiply"
+
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    assembly_format = "$lhs `,` $rhs (`node` $node^)? attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, node: str | None = None):
+        low, high = product_range(range_of(lhs), range_of(rhs))
+        super().__init__(
+            operands=[lhs, rhs],
+            properties={"node": None if node is None else StringAttr(node)},
+            result_types=[tensor_of(np.broadcast_shapes(shape_of(lhs), shape_of(rhs)), low, high)],
+        )
+
+    def verify_(self) -> None:
+        if np.broadcast_shapes(shape_of(self.lhs), shape_of(self.rhs)) != shape_of(self.result):
+            raise VerifyException("the operands must broadcast to the result's shape")
+
+
+def product_range(a: IntType, b: IntType) -> tuple[int, int]:
+    """The lowest and highest product of integers of two ranges."""
+    ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    return min(ends), max(ends)
+
+
+@irdl_op_definition
+class MaximumOp(LayerOp):
+    """
+    The larger of two tensors, element by element; their shapes broadcast.
+
+    ```mlir
+    %y = lbir.maximum %x, %w : tensor<1x2x!lbir.int<0, 7>>, tensor<1x2x!lbir.int<0, 7>> -> tensor<1x2x!lbir.int<0, 7>>
+    ```
+    """
+
+    name = "lbir.maximum"
+
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    assembly_format = "$lhs `,` $rhs (`node` $node^)? attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, node: str | None = None):
+        a, b = range_of(lhs), range_of(rhs)
+        super().__init__(
+            operands=[lhs, rhs],
+            properties={"node": None if node is None else StringAttr(node)},
+            result_types=[
+                tensor_of(np.broadcast_shapes(shape_of(lhs), shape_of(rhs)), max(a.low, b.low), max(a.high, b.high))
+            ],
+        )
+
+    def verify_(self) -> None:
+        if np.broadcast_shapes(shape_of(self.lhs), shape_of(self.rhs)) != shape_of(self.result):
+            raise VerifyException("the operands must broadcast to the result's shape")
 
 
 @irdl_op_definition
@@ -748,29 +1173,258 @@ class TransposeOp(LayerOp):
 
 
 @irdl_op_definition
-class CallOp(LayerOp):
+class ConcatOp(LayerOp):
     """
-    A layer that has been unrolled: calls a `neuron.layer` on all elements of its input, in order.
+    Tensors side by side along an axis.
 
     ```mlir
-    %y = lbir.call @fc %x node "act" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x1x!lbir.int<0, 3>>
+    %y = lbir.concat %x, %w axis 1 : tensor<1x2x!lbir.int<0, 7>>, tensor<1x2x!lbir.int<0, 7>> -> tensor<1x4x!lbir.int<0, 7>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.concat"
+
+    inputs = var_operand_def(TensorType)
+    axis = prop_def(IntegerAttr[I64])
+    result = result_def(TensorType)
+
+    assembly_format = "$inputs `axis` $axis (`node` $node^)? attr-dict `:` type($inputs) `->` type($result)"
+
+    def __init__(self, xs: Sequence[SSAValue], axis: int, node: str | None = None):
+        elements = [range_of(x) for x in xs]
+        shape = list(shape_of(xs[0]))
+        shape[axis] = sum(shape_of(x)[axis] for x in xs)
+        super().__init__(
+            operands=[xs],
+            properties={"axis": IntegerAttr(axis, i64), "node": None if node is None else StringAttr(node)},
+            result_types=[tensor_of(shape, min(e.low for e in elements), max(e.high for e in elements))],
+        )
+
+    def verify_(self) -> None:
+        axis, shape = self.axis.value.data, list(shape_of(self.result))
+        if not self.inputs or not 0 <= axis < len(shape):
+            raise VerifyException("the axis isn't one of the result's")
+        if sum(shape_of(x)[axis] for x in self.inputs) != shape[axis]:
+            raise VerifyException(f"the operands' sizes along axis {axis} don't add up")
+        for x in self.inputs:
+            shape[axis] = shape_of(x)[axis]
+            if tuple(shape) != shape_of(x):
+                raise VerifyException("the operands' shapes differ outside of the axis")
+
+
+@irdl_op_definition
+class PadOp(LayerOp):
+    """
+    Integers around a tensor: `low` many before and `high` many after it along each axis; `value` broadcasts.
+
+    ```mlir
+    %y = lbir.pad %x value dense<0> : tensor<1xi8> low [0, 1] high [0, 2] : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x5x!lbir.int<0, 7>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.pad"
+
+    input = operand_def(TensorType)
+    value = prop_def(DenseIntOrFPElementsAttr)
+    low = prop_def(NumbersAttr)
+    high = prop_def(NumbersAttr)
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$input `value` $value `low` $low `high` $high (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
+    )
+
+    def __init__(self, x: SSAValue, value: Integers, low: Sequence[int], high: Sequence[int], node: str | None = None):
+        element = range_of(x)
+        shape = [a + size + b for a, size, b in zip(low, shape_of(x), high, strict=True)]
+        super().__init__(
+            operands=[x],
+            properties={
+                "value": dense(value),
+                "low": NumbersAttr.of(low),
+                "high": NumbersAttr.of(high),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[tensor_of(shape, min(element.low, int(value.min())), max(element.high, int(value.max())))],
+        )
+
+    def verify_(self) -> None:
+        shape = shape_of(self.input)
+        if not len(shape) == len(self.low.data) == len(self.high.data) or min((*self.low.data, *self.high.data)) < 0:
+            raise VerifyException("low and high must have one number, not below 0, for each axis")
+        padded = tuple(a + size + b for a, size, b in zip(self.low.data, shape, self.high.data, strict=True))
+        if shape_of(self.result) != padded:
+            raise VerifyException(f"the result must have the shape {padded}")
+        value, element = integers(self.value), range_of(self.result)
+        if not broadcasts_to(value.shape, padded) or value.min() < element.low or value.max() > element.high:
+            raise VerifyException("the padded value must broadcast to the result and lie in its range")
+
+
+@irdl_op_definition
+class GatherOp(LayerOp):
+    """
+    Slices of a tensor along an axis by their numbers, in any order and any number of times.
+
+    ```mlir
+    %y = lbir.gather %x axis 1 indices [1, 0, 1] : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x3x!lbir.int<0, 7>>
+    ```
+    """
+
+    name = "lbir.gather"
+
+    input = operand_def(TensorType)
+    axis = prop_def(IntegerAttr[I64])
+    indices = prop_def(NumbersAttr)
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$input `axis` $axis `indices` $indices (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
+    )
+
+    def __init__(self, x: SSAValue, axis: int, indices: Sequence[int], node: str | None = None):
+        shape = list(shape_of(x))
+        shape[axis] = len(indices)
+        super().__init__(
+            operands=[x],
+            properties={
+                "axis": IntegerAttr(axis, i64),
+                "indices": NumbersAttr.of(indices),
+                "node": None if node is None else StringAttr(node),
+            },
+            result_types=[TensorType(range_of(x), shape)],
+        )
+
+    def verify_(self) -> None:
+        axis, shape = self.axis.value.data, list(shape_of(self.input))
+        if not 0 <= axis < len(shape) or not all(0 <= each < shape[axis] for each in self.indices.data):
+            raise VerifyException("an index leaves the axis")
+        shape[axis] = len(self.indices.data)
+        if shape_of(self.result) != tuple(shape):
+            raise VerifyException(f"the result must have the shape {tuple(shape)}")
+
+
+@irdl_op_definition
+class BroadcastOp(LayerOp):
+    """
+    A tensor repeated along axes of size 1, as numpy broadcasts.
+
+    ```mlir
+    %y = lbir.broadcast %scalar : tensor<1x1x!lbir.int<0, 7>> -> tensor<1x3x!lbir.int<0, 7>>
+    ```
+    """
+
+    name = "lbir.broadcast"
+
+    input = operand_def(TensorType)
+    result = result_def(TensorType)
+
+    assembly_format = "$input (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
+
+    def __init__(self, x: SSAValue, shape: Sequence[int]):
+        super().__init__(operands=[x], result_types=[TensorType(range_of(x), list(shape))])
+
+    def verify_(self) -> None:
+        if not broadcasts_to(shape_of(self.input), shape_of(self.result)):
+            raise VerifyException("the operand doesn't broadcast to the result's shape")
+
+
+@irdl_op_definition
+class PatchesOp(LayerOp):
+    """
+    The windows of a convolution or pooling as rows (im2col): (1, channels, *space) becomes (1, windows, elements).
+
+    The elements of a window are in the order of its weights: channel first, then the kernel's axes.
+
+    ```mlir
+    %y = lbir.patches %image kernel [2] strides [1] dilations [1] : tensor<1x1x4x!lbir.int<0, 7>> -> tensor<1x3x2x!lbir.int<0, 7>>
+    ```
+    """  # noqa: E501
+
+    name = "lbir.patches"
+
+    input = operand_def(TensorType)
+    kernel = prop_def(NumbersAttr)
+    strides = prop_def(NumbersAttr)
+    dilations = prop_def(NumbersAttr)
+    result = result_def(TensorType)
+
+    assembly_format = (
+        "$input `kernel` $kernel `strides` $strides `dilations` $dilations (`node` $node^)? attr-dict "
+        "`:` type($input) `->` type($result)"
+    )
+
+    def __init__(self, x: SSAValue, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]):
+        shape = shape_of(x)
+        space = windows_shape(shape[2:], kernel, strides, dilations)
+        rows = (shape[0], math.prod(space), shape[1] * math.prod(kernel))
+        super().__init__(
+            operands=[x],
+            properties={
+                "kernel": NumbersAttr.of(kernel),
+                "strides": NumbersAttr.of(strides),
+                "dilations": NumbersAttr.of(dilations),
+            },
+            result_types=[TensorType(range_of(x), list(rows))],
+        )
+
+    def verify_(self) -> None:
+        shape = shape_of(self.input)
+        space = windows_shape(shape[2:], self.kernel.data, self.strides.data, self.dilations.data)
+        rows = (shape[0], math.prod(space), shape[1] * math.prod(self.kernel.data))
+        if shape_of(self.result) != rows:
+            raise VerifyException(f"the result must have the shape {rows}")
+
+
+@irdl_op_definition
+class CallOp(LayerOp):
+    """
+    A layer that has been unrolled: calls a `neuron.layer` on the last axis of its operands, once a row.
+
+    `axes` says, for comparisons, how the tensor that the model's node gives is transposed to the rows of this one.
+
+    ```mlir
+    %y = lbir.call @fc(%x) node "act" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x1x!lbir.int<0, 3>>
     ```
     """
 
     name = "lbir.call"
 
     layer = prop_def(SymbolNameConstraint())
-    input = operand_def(TensorType)
+    axes = opt_prop_def(NumbersAttr)
+    inputs = var_operand_def(TensorType)
     result = result_def(TensorType)
 
-    assembly_format = "$layer $input (`node` $node^)? attr-dict `:` type($input) `->` type($result)"
+    assembly_format = (
+        "$layer `(` $inputs `)` (`axes` $axes^)? (`node` $node^)? attr-dict `:` type($inputs) `->` type($result)"
+    )
 
-    def __init__(self, layer: str, x: SSAValue, result_type: Attribute, node: str | None):
+    def __init__(
+        self,
+        layer: str,
+        xs: Sequence[SSAValue],
+        result_type: Attribute,
+        node: str | None,
+        axes: Sequence[int] | None = None,
+    ):
         super().__init__(
-            operands=[x],
+            operands=[xs],
             result_types=[result_type],
-            properties={"layer": StringAttr(layer), "node": None if node is None else StringAttr(node)},
+            properties={
+                "layer": StringAttr(layer),
+                "axes": None if axes is None else NumbersAttr.of(axes),
+                "node": None if node is None else StringAttr(node),
+            },
         )
+
+    @property
+    def rows(self) -> int:
+        """How many instances the call is."""
+        return math.prod(shape_of(self.result)[:-1])
+
+    def verify_(self) -> None:
+        lead = shape_of(self.result)[:-1]
+        if not self.inputs or any(shape_of(x)[:-1] != lead for x in self.inputs):
+            raise VerifyException("a call's operands and result must have the same rows")
 
 
 Lbir = Dialect(
@@ -779,6 +1433,11 @@ Lbir = Dialect(
         NetworkOp,
         OutputOp,
         DenseOp,
+        ConvOp,
+        MaxPoolOp,
+        AddOp,
+        MultiplyOp,
+        MaximumOp,
         ActivateOp,
         RequantizeOp,
         ThresholdOp,
@@ -786,6 +1445,11 @@ Lbir = Dialect(
         TopKOp,
         ReshapeOp,
         TransposeOp,
+        ConcatOp,
+        PadOp,
+        GatherOp,
+        BroadcastOp,
+        PatchesOp,
         CallOp,
     ],
     [IntType, NumbersAttr, PortAttr, StepAttr],

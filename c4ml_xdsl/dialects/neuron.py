@@ -26,7 +26,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from c4ml_xdsl.dialects.lbir import IntType, NumbersAttr, range_of
+from c4ml_xdsl.dialects.lbir import IntType, NumbersAttr, product_range, range_of
 from c4ml_xdsl.numerics.rounding import RoundingMode
 
 
@@ -34,6 +34,8 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 class LayerOp(IRDLOperation):
     """
     A layer: `description` says in words what it computes, for the comments of the Verilog.
+
+    `operand_sizes` says how many of the arguments belong to each operand of a call, where it has several.
 
     ```mlir
     neuron.layer @fc "dense 2 -> 1" {
@@ -48,15 +50,19 @@ class LayerOp(IRDLOperation):
 
     sym_name = prop_def(SymbolNameConstraint())
     description = opt_prop_def(StringAttr)
+    operand_sizes = opt_prop_def(NumbersAttr)
     body = region_def("single_block")
 
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface())
 
-    def __init__(self, name: str, body: Region, description: str | None = None):
+    def __init__(
+        self, name: str, body: Region, description: str | None = None, operand_sizes: Sequence[int] | None = None
+    ):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
                 "description": None if description is None else StringAttr(description),
+                "operand_sizes": None if operand_sizes is None else NumbersAttr.of(operand_sizes),
             },
             regions=[body],
         )
@@ -69,9 +75,16 @@ class LayerOp(IRDLOperation):
             raise VerifyException("the body of a neuron.layer must end in neuron.yield")
         return tuple(last.operands)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many arguments each operand of a call gives."""
+        return (len(self.body.block.args),) if self.operand_sizes is None else self.operand_sizes.data
+
     def verify_(self) -> None:
         for value in (*self.body.block.args, *self.yielded):
             range_of(value)
+        if sum(self.sizes) != len(self.body.block.args):
+            raise VerifyException(f"{len(self.body.block.args)} arguments don't make operands of {self.sizes}")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -79,6 +92,9 @@ class LayerOp(IRDLOperation):
         if self.description is not None:
             printer.print_string(" ")
             printer.print_string_literal(self.description.data)
+        if self.operand_sizes is not None:
+            printer.print_string(" operands ")
+            self.operand_sizes.print_parameter(printer)
         printer.print_string(" ")
         printer.print_region(self.body)
 
@@ -89,6 +105,8 @@ class LayerOp(IRDLOperation):
         properties: dict[str, Attribute] = {"sym_name": name}
         if description is not None:
             properties["description"] = StringAttr(description)
+        if parser.parse_optional_keyword("operands") is not None:
+            properties["operand_sizes"] = NumbersAttr(NumbersAttr.parse_parameter(parser))
         return cls.create(properties=properties, regions=[parser.parse_region()])
 
 
@@ -290,4 +308,71 @@ class TableOp(IRDLOperation):
             raise VerifyException("a table's value leaves the result's range")
 
 
-Neuron = Dialect("neuron", [LayerOp, YieldOp, ConstantOp, SumOp, RequantizeOp, ThresholdOp, TableOp])
+@irdl_op_definition
+class MaxOp(IRDLOperation):
+    """
+    The largest of its operands.
+
+    ```mlir
+    %y = neuron.max %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<0, 7>
+    ```
+    """
+
+    name = "neuron.max"
+
+    terms = var_operand_def(IntType)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$terms attr-dict `:` type($terms) `->` type($result)"
+
+    @staticmethod
+    def of(terms: Sequence[SSAValue]) -> "MaxOp":
+        """The largest of some values, which aren't none."""
+        elements = [range_of(term) for term in terms]
+        result_type = IntType(max(each.low for each in elements), max(each.high for each in elements))
+        return MaxOp.create(operands=terms, result_types=[result_type])
+
+    def verify_(self) -> None:
+        if not self.terms:
+            raise VerifyException("a maximum needs an operand")
+        element = range_of(self.result)
+        low, high = (max(each) for each in zip(*((range_of(t).low, range_of(t).high) for t in self.terms), strict=True))
+        if element.low > low or element.high < high:
+            raise VerifyException(f"the range {element} doesn't hold {low} to {high}")
+
+
+@irdl_op_definition
+class MultiplyOp(IRDLOperation):
+    """
+    The product of two values.
+
+    ```mlir
+    %y = neuron.multiply %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-24, 21>
+    ```
+    """
+
+    name = "neuron.multiply"
+
+    lhs = operand_def(IntType)
+    rhs = operand_def(IntType)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
+
+    @staticmethod
+    def of(lhs: SSAValue, rhs: SSAValue) -> "MultiplyOp":
+        """A product with its exact range."""
+        return MultiplyOp.create(
+            operands=[lhs, rhs], result_types=[IntType(*product_range(range_of(lhs), range_of(rhs)))]
+        )
+
+    def verify_(self) -> None:
+        low, high = product_range(range_of(self.lhs), range_of(self.rhs))
+        element = range_of(self.result)
+        if element.low > low or element.high < high:
+            raise VerifyException(f"the range {element} doesn't hold {low} to {high}")
+
+
+Neuron = Dialect("neuron", [LayerOp, YieldOp, ConstantOp, SumOp, RequantizeOp, ThresholdOp, TableOp, MaxOp, MultiplyOp])

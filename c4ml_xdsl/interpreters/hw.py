@@ -7,6 +7,7 @@ are held as their parts.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -20,6 +21,8 @@ from c4ml_xdsl.numerics.chain import Integers
 
 NARROW = 62
 CHUNK = 2048
+BATCH = 1 << 16
+"""The most samples that instances of one module are run on at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class Packed:
             starts[position] = index
             position += width
         return cls(tuple(parts), starts)
+
+    @property
+    def width(self) -> int:
+        """All bits."""
+        return sum(width for width, _ in self.parts)
 
     def slice(self, low: int, width: int) -> "Value":
         """`width` bits from bit `low` on."""
@@ -75,6 +83,26 @@ def pack(integers: Integers, bits: int) -> Value:
     return join([(bits, np.ascontiguousarray(column)) for column in (integers & mask).T])
 
 
+def stack(values: Sequence[Value]) -> Value:
+    """The batches of several values of the same width, one after the other."""
+    plain = [value for value in values if not isinstance(value, Packed)]
+    if len(plain) == len(values):
+        return np.concatenate(plain)
+    packed = [value for value in values if isinstance(value, Packed)]
+    boundaries = sorted({position for value in packed for position in value.starts} | {packed[0].width})
+    pieces = [(low, high - low) for low, high in pairwise(boundaries)]
+    columns = [[cast(Integers, value.slice(low, width)) for value in packed] for low, width in pieces]
+    return Packed.of([(width, np.concatenate(column)) for (_, width), column in zip(pieces, columns, strict=True)])
+
+
+def unstack(value: Value, count: int) -> list[Value]:
+    """The batches that `stack` has put together, which are of the same length."""
+    if not isinstance(value, Packed):
+        return list(np.split(value, count))
+    parts = [(width, np.split(part, count)) for width, part in value.parts]
+    return [Packed.of([(width, split[index]) for width, split in parts]) for index in range(count)]
+
+
 def unpack(value: Value, elements: int, bits: int, signed: bool) -> Integers:
     """A port as a tensor of (samples, elements)."""
     packed = value if isinstance(value, Packed) else Packed.of([(elements * bits, value)])
@@ -88,10 +116,16 @@ class HwInterpreter:
 
     def __init__(self, module: ModuleOp):
         self.modules = {each.sym_name.data: each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)}
-        self._last_uses: dict[str, list[list[SSAValue]]] = {}
+        self._schedules: dict[str, tuple[list[Operation], list[list[SSAValue]]]] = {}
 
-    def run(self, name: str, inputs: Mapping[str, Value], trace: dict[str, Value] | None = None) -> dict[str, Value]:
-        """The outputs of a module by port name; `trace` receives its instances' first outputs by module name."""
+    def run(
+        self, name: str, inputs: Mapping[str, Value], trace: dict[str, list[Value]] | None = None
+    ) -> dict[str, Value]:
+        """
+        The outputs of a module by port name; `trace` receives its instances' first outputs by module name.
+
+        Instances of one module that stand together are run at once, as one larger batch.
+        """
         if name not in self.modules:
             raise InputDataError(f"the design has no module {name}")
         module = self.modules[name]
@@ -103,36 +137,59 @@ class HwInterpreter:
         values: dict[SSAValue, Value] = {
             argument: inputs[port] for argument, port in zip(module.body.block.args, names, strict=True)
         }
-        block = module.body.block
-        for operation, dead in zip(block.ops, self._dead_after(name), strict=True):
+        operations, dead_after = self._schedule(name)
+        position = 0
+        while position < len(operations):
+            operation = operations[position]
+            last = position + 1
             if isinstance(operation, hw.OutputOp):
                 outputs = [port.port_name.data for port in ports if not port.dir.data.is_input_like()]
                 return {port: values[value] for port, value in zip(outputs, operation.operands, strict=True)}
             if isinstance(operation, hw.InstanceOp):
-                arguments = [argument.data for argument in operation.arg_names]
-                given = {port: values[value] for port, value in zip(arguments, operation.operands, strict=True)}
-                results = self.run(operation.module_name.string_value(), given)
-                for port, result in zip(operation.result_names, operation.results, strict=True):
-                    values[result] = results[port.data]
+                most = max(1, BATCH // max(samples, 1))
+                callee = operation.module_name.string_value()
+                group = [operation]
+                while last < len(operations) and len(group) < most:
+                    following = operations[last]
+                    if not isinstance(following, hw.InstanceOp) or following.module_name.string_value() != callee:
+                        break
+                    if any(operand not in values for operand in following.operands):
+                        break
+                    group.append(following)
+                    last += 1
+                self._run_instances(callee, group, values)
                 if trace is not None:
-                    trace[operation.module_name.string_value()] = values[operation.results[0]]
+                    trace.setdefault(callee, []).extend(values[each.results[0]] for each in group)
             else:
                 values[operation.results[0]] = _evaluate(operation, values, samples)
-            for value in dead:
-                del values[value]
+            for dead in dead_after[position:last]:
+                for value in dead:
+                    del values[value]
+            position = last
         raise InputDataError(f"{name} has no hw.output")
 
-    def _dead_after(self, name: str) -> list[list[SSAValue]]:
-        """After each operation, the values that nothing reads any more."""
-        known = self._last_uses.get(name)
+    def _run_instances(self, callee: str, group: Sequence[hw.InstanceOp], values: dict[SSAValue, Value]) -> None:
+        ports = [argument.data for argument in group[0].arg_names]
+        given = {
+            port: stack([values[instance.operands[index]] for instance in group]) for index, port in enumerate(ports)
+        }
+        results = self.run(callee, given)
+        for index, port in enumerate(group[0].result_names):
+            for instance, value in zip(group, unstack(results[port.data], len(group)), strict=True):
+                values[instance.results[index]] = value
+
+    def _schedule(self, name: str) -> tuple[list[Operation], list[list[SSAValue]]]:
+        """The operations, and after each of them the values that nothing reads any more."""
+        known = self._schedules.get(name)
         if known is None:
             seen: set[SSAValue] = set()
             found: list[list[SSAValue]] = []
-            for operation in reversed(list(self.modules[name].body.block.ops)):
+            operations = list(self.modules[name].body.block.ops)
+            for operation in reversed(operations):
                 dead = [value for value in dict.fromkeys(operation.operands) if value not in seen]
                 seen.update(dead)
                 found.append(dead + [result for result in operation.results if result not in seen])
-            known = self._last_uses[name] = found[::-1]
+            known = self._schedules[name] = operations, found[::-1]
         return known
 
 

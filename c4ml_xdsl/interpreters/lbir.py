@@ -1,6 +1,7 @@
 """Runs an `lbir.network` on a batch of integers, whole tensors at a time, at every stage of its lowering."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def run(
     for operation in network.body.block.ops:
         if isinstance(operation, lbir.OutputOp):
             break
-        result = _evaluate(operation, values[operation.operands[0]], layers)
+        result = _evaluate(operation, [values[each] for each in operation.operands], layers)
         values[operation.results[0]] = result
         if trace is not None and isinstance(operation, lbir.LayerOp) and operation.node is not None:
             trace[operation.label] = result
@@ -50,9 +51,19 @@ def run(
     }
 
 
-def _by_element(x: Integers, function: Callable[[Integers], Integers]) -> Integers:
-    """Applies a function of (elements, samples) to a batch."""
-    return function(np.ascontiguousarray(x.reshape(len(x), -1).T)).T.reshape(x.shape)
+def _by_function(x: Integers, shape: tuple[int, ...], function: Callable[[Integers], Integers]) -> Integers:
+    """
+    Applies a function of (functions, samples) to a batch.
+
+    `shape` broadcasts against a sample: an axis of more than 1 numbers functions, the others count as samples.
+    """
+    rank = x.ndim - 1
+    shape = (1,) * (rank - len(shape)) + shape
+    chosen = [axis for axis in range(rank) if shape[axis] > 1]
+    order = [axis + 1 for axis in chosen] + [0] + [axis + 1 for axis in range(rank) if axis not in chosen]
+    moved = x.transpose(order)
+    result = function(np.ascontiguousarray(moved).reshape(math.prod(shape), -1))
+    return result.reshape(moved.shape).transpose(np.argsort(order))
 
 
 def _top_k(operation: lbir.TopKOp, x: Integers) -> Integers:
@@ -65,41 +76,114 @@ def _top_k(operation: lbir.TopKOp, x: Integers) -> Integers:
     return np.argsort(ranks, axis=-1)[..., : lbir.shape_of(operation.result)[-1]]
 
 
-def _evaluate(operation: Operation, x: Integers, layers: Mapping[str, Any]) -> Integers:
+def _conv(operation: lbir.ConvOp, x: Integers) -> Integers:
+    weights, groups = lbir.integers(operation.weights), operation.groups.value.data
+    samples, outputs = len(x), len(weights) // groups
+    windows = lbir.patches(
+        x.reshape(samples, *x.shape[2:]), weights.shape[2:], operation.strides.data, operation.dilations.data
+    )
+    # (groups, samples, positions, elements) times (groups, elements, outputs)
+    rows = windows.reshape(samples, windows.shape[1], groups, -1).transpose(2, 0, 1, 3)
+    sums = rows @ weights.reshape(groups, 1, outputs, -1).swapaxes(2, 3)
+    result = sums.transpose(1, 0, 3, 2).reshape(samples, len(weights), -1)
+    return (result + lbir.integers(operation.bias)[:, None]).reshape(samples, *lbir.shape_of(operation.result))
+
+
+def _threshold(operation: lbir.ThresholdOp, x: Integers) -> Integers:
+    thresholds = lbir.integers(operation.thresholds)
+    shape = thresholds.shape[:-1]
+    rows = thresholds.reshape(math.prod(shape), -1) if thresholds.size else np.zeros((math.prod(shape), 0), np.int64)
+    base, ascending = (lbir.integers(each).reshape(-1, 1) for each in (operation.base, operation.ascending))
+
+    def count(n: Integers) -> Integers:
+        pairs = zip(rows, n, strict=True)
+        reached: Integers = np.array([np.searchsorted(row, each, side="right") for row, each in pairs], np.int64)
+        return base + np.where(ascending == 1, reached, -reached)
+
+    return _by_function(x, shape, count)
+
+
+def _activate(operation: lbir.ActivateOp, x: Integers) -> Integers:
+    chain = operation.chain()
+    shape = np.broadcast_shapes((1,) * (x.ndim - 1), *lbir.step_shapes(chain))
+    flat = lbir.flattened(chain, shape)
+    return _by_function(x, shape, lambda n: evaluate(flat, n))
+
+
+def _call(operation: lbir.CallOp, xs: Sequence[Integers], layers: Mapping[str, Any]) -> Integers:
+    columns = [each for x in xs for each in x.reshape(-1, x.shape[-1]).T]
+    outputs = run_layer(layers[operation.layer.data], np.stack(columns))
+    return outputs.T.reshape(len(xs[0]), *lbir.shape_of(operation.result))
+
+
+def moved(operation: Operation, x: Integers) -> Integers:
+    """An operation that only moves integers, on a batch of them or of what stands for them."""
     match operation:
-        case lbir.DenseOp():
-            # float64 products would be faster, but only exact below 2**53
-            return x @ lbir.integers(operation.weights).T + lbir.integers(operation.bias)
-        case lbir.ActivateOp():
-            chain = operation.chain()
-            return _by_element(x, lambda n: evaluate(chain, n))
-        case lbir.RequantizeOp():
-            element = lbir.range_of(operation.result)
-            offset = lbir.integers(operation.offset)
-            shifted = x + (offset.reshape(x.shape[1:]) if offset.size > 1 else offset.reshape(()))
-            rounded = round_shift(shifted, operation.shift.value.data, RoundingMode(operation.rounding.data))
-            return np.clip(rounded, element.low, element.high)
-        case lbir.ThresholdOp():
-            thresholds = lbir.integers(operation.thresholds)
-            base, ascending = lbir.integers(operation.base), lbir.integers(operation.ascending)
-
-            def count(n: Integers) -> Integers:
-                rows = zip(thresholds, n, strict=True)
-                reached: Integers = np.array([np.searchsorted(row, each, side="right") for row, each in rows], np.int64)
-                return base[:, None] + np.where(ascending[:, None] == 1, reached, -reached)
-
-            return _by_element(x, count)
-        case lbir.TableOp():
-            table, low = lbir.integers(operation.table), lbir.range_of(operation.input).low
-            return _by_element(x, lambda n: np.take_along_axis(table, n - low, axis=1))
-        case lbir.TopKOp():
-            return _top_k(operation, x)
         case lbir.ReshapeOp():
             return x.reshape(len(x), *lbir.shape_of(operation.result))
         case lbir.TransposeOp():
             return np.transpose(x, (0, *(axis + 1 for axis in operation.order)))
-        case lbir.CallOp():
-            outputs = run_layer(layers[operation.layer.data], x.reshape(len(x), -1).T)
-            return outputs.T.reshape(len(x), *lbir.shape_of(operation.result))
+        case lbir.GatherOp():
+            return np.take(x, operation.indices.data, operation.axis.value.data + 1)
+        case lbir.BroadcastOp():
+            shape = lbir.shape_of(operation.result)
+            lead = (1,) * (len(shape) + 1 - x.ndim)
+            return np.broadcast_to(x.reshape(len(x), *lead, *x.shape[1:]), (len(x), *shape))
+        case lbir.PatchesOp():
+            windows = operation.kernel.data, operation.strides.data, operation.dilations.data
+            return lbir.patches(x.reshape(len(x), *x.shape[2:]), *windows)[:, None]
         case _:
             raise NotImplementedError(operation.name)
+
+
+def _pad(operation: lbir.PadOp, x: Integers) -> Integers:
+    result = np.empty((len(x), *lbir.shape_of(operation.result)), np.int64)
+    result[...] = lbir.integers(operation.value)
+    inner = (slice(low, low + size) for low, size in zip(operation.low.data, x.shape[1:], strict=True))
+    result[(slice(None), *inner)] = x
+    return result
+
+
+def _evaluate(operation: Operation, xs: Sequence[Integers], layers: Mapping[str, Any]) -> Integers:
+    x = xs[0]
+    match operation:
+        case lbir.DenseOp():
+            # float64 products would be faster, but only exact below 2**53
+            return x @ lbir.integers(operation.weights).T + lbir.integers(operation.bias)
+        case lbir.ConvOp():
+            return _conv(operation, x)
+        case lbir.ActivateOp():
+            return _activate(operation, x)
+        case lbir.RequantizeOp():
+            element = lbir.range_of(operation.result)
+            offset = lbir.integers(operation.offset)
+            rounded = round_shift(x + offset, operation.shift.value.data, RoundingMode(operation.rounding.data))
+            return np.clip(rounded, element.low, element.high)
+        case lbir.ThresholdOp():
+            return _threshold(operation, x)
+        case lbir.TableOp():
+            table, low = lbir.integers(operation.table), lbir.range_of(operation.input).low
+            rows = table.reshape(-1, table.shape[-1])
+            return _by_function(x, table.shape[:-1], lambda n: np.take_along_axis(rows, n - low, axis=1))
+        case lbir.TopKOp():
+            return _top_k(operation, x)
+        case lbir.MaxPoolOp():
+            windows = lbir.windows_of(x, operation.kernel.data, operation.strides.data, operation.dilations.data)
+            return windows.max(axis=tuple(range(x.ndim, windows.ndim)))
+        case lbir.AddOp():
+            total = lbir.integers(operation.constant)
+            for coefficient, each in zip(operation.coefficients, xs, strict=True):
+                total = total + lbir.integers(coefficient) * each
+            return np.broadcast_to(total, (len(x), *lbir.shape_of(operation.result)))
+        case lbir.MultiplyOp():
+            return x * xs[1]
+        case lbir.MaximumOp():
+            return np.maximum(x, xs[1])
+        case lbir.ConcatOp():
+            return np.concatenate(xs, axis=operation.axis.value.data + 1)
+        case lbir.PadOp():
+            return _pad(operation, x)
+        case lbir.CallOp():
+            return _call(operation, xs, layers)
+        case _:
+            return moved(operation, x)

@@ -40,5 +40,9 @@ def _evaluate(operation: Operation, values: dict[SSAValue, Integers], samples: i
         case neuron.TableOp():
             low = range_of(operation.input).low
             return np.array(operation.table.data, np.int64)[values[operation.input] - low]
+        case neuron.MaxOp():
+            return np.maximum.reduce([values[term] for term in operation.terms])
+        case neuron.MultiplyOp():
+            return values[operation.lhs] * values[operation.rhs]
         case _:
             raise NotImplementedError(operation.name)

@@ -7,8 +7,8 @@ shape inference and constant folding.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,261 +17,34 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.dialects import qonnx
 from c4ml_xdsl.errors import InputDataError, UnsupportedModelError
+from c4ml_xdsl.interpreters import onnx_kernels, qonnx_kernels
+from c4ml_xdsl.interpreters.onnx_kernels import Array, Inputs, Kernel, axes_of, axis_of, padding_of, slice_axes
+from c4ml_xdsl.interpreters.qonnx_kernels import ROUNDINGS, quantise, quantiser_bits
 
-Array: TypeAlias = NDArray[Any]
-Inputs: TypeAlias = Sequence[Array | None]
+__all__ = [
+    "KERNELS",
+    "ROUNDINGS",
+    "Array",
+    "Inputs",
+    "constant_of",
+    "evaluate",
+    "evaluate_outputs",
+    "graph_of",
+    "quantise",
+    "quantiser_bits",
+    "run",
+]
 
-
-def _ties_away(x: Array) -> Array:
-    return np.sign(x) * np.floor(np.abs(x) + x.dtype.type(0.5))
-
-
-def _ties_to_zero(x: Array) -> Array:
-    return np.sign(x) * np.ceil(np.abs(x) - x.dtype.type(0.5))
-
-
-ROUNDINGS: dict[str, Callable[[Array], Array]] = {
-    "ROUND": np.rint,
-    "HALF_EVEN": np.rint,
-    "CEIL": np.ceil,
-    "FLOOR": np.floor,
-    "UP": lambda x: np.sign(x) * np.ceil(np.abs(x)),
-    "DOWN": np.trunc,
-    "ROUND_TO_ZERO": np.trunc,
-    "HALF_UP": _ties_away,
-    "HALF_DOWN": _ties_to_zero,
-}
-"""qonnx's rounding modes; HALF_UP rounds ties away from zero, HALF_DOWN towards it, UP away from zero."""
-
-
-def quantiser_bits(node: qonnx.NodeOp, bits: Array) -> int:
-    """The whole bit width of a quantiser; raises UnsupportedModelError for others."""
-    width = np.unique(bits)
-    if width.size != 1 or width[0] != int(width[0]) or not 1 <= width[0] <= qonnx.MAXIMUM_BIT_WIDTH:
-        raise UnsupportedModelError(
-            node.label,
-            f"its bit width is {bits.tolist()}",
-            remedy=f"Quantise with one whole bit width from 1 to {qonnx.MAXIMUM_BIT_WIDTH} a tensor.",
-        )
-    return int(width[0])
-
-
-def quantise(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    """The integer codes (as floats) of a Quant, IntQuant or BipolarQuant node, as qonnx computes them."""
-    x, scale = cast(Array, inputs[0]), cast(Array, inputs[1])
-    if not np.all(scale > 0):
-        raise UnsupportedModelError(node.label, "a scale isn't positive", remedy="Check the quantiser's training.")
-    if isinstance(node, qonnx.BipolarQuantOp):
-        return np.where(x >= 0, 1, -1).astype(x.dtype)
-    bits = quantiser_bits(node, cast(Array, inputs[3]))
-    signed, narrow = bool(node.int_attribute("signed")), bool(node.int_attribute("narrow"))
-    if bits == 1 and signed:
-        return np.where(x >= 0, 1, -1).astype(x.dtype)
-    low, high = qonnx.integer_range(bits, signed=signed, narrow=narrow)
-    value = x / scale + cast(Array, inputs[2])
-    return ROUNDINGS[node.str_attribute("rounding_mode").upper()](np.clip(value, low, high))
-
-
-def _quant(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    codes, scale = quantise(node, inputs), cast(Array, inputs[1])
-    zero_point = None if isinstance(node, qonnx.BipolarQuantOp) else inputs[2]
-    return codes * scale if zero_point is None else (codes - zero_point) * scale
-
-
-def _gemm(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    a, b = cast(Array, inputs[0]), cast(Array, inputs[1])
-    a = a.T if node.int_attribute("transA", 0) else a
-    b = b.T if node.int_attribute("transB", 0) else b
-    y = np.matmul(a, b) * np.float32(node.float_attribute("alpha", 1.0))
-    c = inputs[2] if len(inputs) > 2 else None
-    return y if c is None else y + np.float32(node.float_attribute("beta", 1.0)) * c
-
-
-def _batch_normalization(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    x = cast(Array, inputs[0])
-    scale, bias, mean, variance = (
-        cast(Array, each).reshape(-1, *[1] * max(0, x.ndim - 2)) if x.ndim > 1 else cast(Array, each)
-        for each in inputs[1:5]
-    )
-    return (x - mean) / np.sqrt(variance + np.float32(node.float_attribute("epsilon"))) * scale + bias
-
-
-def _reshape(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    x = cast(Array, inputs[0])
-    target = qonnx.static_shape(node.output)
-    if target is not None and math.prod(target) != x.size:  # a batch in place of the model's one sample
-        return x.reshape(-1, *target[1:])
-    shape = [int(each) for each in cast(Array, inputs[1]).reshape(-1)]
-    if not node.int_attribute("allowzero", 0):
-        shape = [x.shape[i] if each == 0 else each for i, each in enumerate(shape)]
-    return x.reshape(shape)
-
-
-def _flatten(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    x = cast(Array, inputs[0])
-    axis = node.int_attribute("axis", 1) % (x.ndim + 1)
-    return x.reshape(math.prod(x.shape[:axis]), -1)
-
-
-def _axes(node: qonnx.NodeOp, inputs: Inputs) -> tuple[int, ...] | None:
-    given = inputs[1] if len(inputs) > 1 else None
-    return node.ints_attribute("axes") if given is None else tuple(int(each) for each in given.reshape(-1))
-
-
-def _unsqueeze(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    return np.expand_dims(cast(Array, inputs[0]), _axes(node, inputs) or ())
-
-
-def _squeeze(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    return np.squeeze(cast(Array, inputs[0]), _axes(node, inputs))
-
-
-def _gather(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    return np.take(cast(Array, inputs[0]), cast(Array, inputs[1]).astype(np.int64), axis=node.int_attribute("axis", 0))
-
-
-def _clip(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    low = inputs[1] if len(inputs) > 1 else node.attribute("min")
-    high = inputs[2] if len(inputs) > 2 else node.attribute("max")
-    x = cast(Array, inputs[0])
-    x = x if low is None else np.maximum(x, np.asarray(low, np.float32))
-    return x if high is None else np.minimum(x, np.asarray(high, np.float32))
-
-
-def _softmax(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    x = cast(Array, inputs[0])
-    axis = node.int_attribute("axis", -1)
-    exponentials = np.exp(x - x.max(axis=axis, keepdims=True))
-    result = exponentials / exponentials.sum(axis=axis, keepdims=True)
-    return np.log(result) if isinstance(node, qonnx.LogSoftmaxOp) else result
-
-
-def _concat(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    return np.concatenate([cast(Array, each) for each in inputs], axis=node.int_attribute("axis", 0))
-
-
-def _transpose(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    return np.transpose(cast(Array, inputs[0]), node.ints_attribute("perm"))
-
-
-def _constant(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    value = node.array_attribute("value")
-    if value is not None:
-        return value
-    for name, dtype in (
-        ("value_float", np.float32),
-        ("value_int", np.int64),
-        ("value_floats", np.float32),
-        ("value_ints", np.int64),
-    ):
-        if node.properties.get(name) is not None:
-            return np.asarray(node.attribute(name), dtype)
-    raise UnsupportedModelError(node.label, "a Constant of this kind isn't supported")
-
-
-def _cast(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    import onnx  # the names of element types
-
-    x = cast(Array, inputs[0])
-    target = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(node.int_attribute("to")))
-    return x if target.kind == "f" and x.dtype.kind == "f" else x.astype(target)
-
-
-def _arg_extreme(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    x, axis = cast(Array, inputs[0]), node.int_attribute("axis", 0)
-    x = -x if node.operator == "ArgMin" else x
-    if node.int_attribute("select_last_index", 0):
-        found = x.shape[axis] - 1 - np.argmax(np.flip(x, axis), axis)
-    else:
-        found = np.argmax(x, axis)
-    return np.asarray(np.expand_dims(found, axis) if node.int_attribute("keepdims", 1) else found, np.int64)
-
-
-def _top_k(node: qonnx.NodeOp, inputs: Inputs) -> tuple[Array, ...]:
-    """The extreme values and their indices; of equal ones the first comes first."""
-    x, axis = cast(Array, inputs[0]), node.int_attribute("axis", -1)
-    count = inputs[1].item() if len(inputs) > 1 and inputs[1] is not None else node.int_attribute("k")
-    if not 1 <= count <= x.shape[axis]:
-        raise ValueError(f"k is {count} for {x.shape[axis]} elements")
-    order = np.argsort(-x if node.int_attribute("largest", 1) else x, axis=axis, kind="stable")
-    indices = np.take(order, np.arange(count), axis)
-    return np.take_along_axis(x, indices, axis), np.asarray(indices, np.int64)
-
-
-def _unary(function: Callable[[Array], Array]) -> Callable[[qonnx.NodeOp, Inputs], Array]:
-    """A kernel of the first input."""
-
-    def kernel(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-        return function(cast(Array, inputs[0]))
-
-    return kernel
-
-
-def _first(function: Callable[..., Array]) -> Callable[[qonnx.NodeOp, Inputs], Array]:
-    return lambda node, inputs: function(*(each for each in inputs if each is not None))
-
-
-KERNELS: dict[str, Callable[[qonnx.NodeOp, Inputs], Array]] = {
-    "Quant": _quant,
-    "IntQuant": _quant,
-    "BipolarQuant": _quant,
-    "Gemm": _gemm,
-    "MatMul": _first(np.matmul),
-    "BatchNormalization": _batch_normalization,
-    "Add": _first(np.add),
-    "Sub": _first(np.subtract),
-    "Mul": _first(np.multiply),
-    "Div": _first(np.divide),
-    "Pow": _first(np.power),
-    "Neg": _first(np.negative),
-    "Abs": _first(np.abs),
-    "Sqrt": _first(np.sqrt),
-    "Exp": _first(np.exp),
-    "Relu": _unary(lambda x: np.maximum(x, np.zeros((), x.dtype))),
-    "Sigmoid": _unary(lambda x: 1 / (1 + np.exp(-x))),
-    "Tanh": _first(np.tanh),
-    "Min": _first(lambda *xs: np.minimum.reduce(np.broadcast_arrays(*xs))),
-    "Max": _first(lambda *xs: np.maximum.reduce(np.broadcast_arrays(*xs))),
-    "Clip": _clip,
-    "Identity": _unary(lambda x: x),
-    "Dropout": _unary(lambda x: x),
-    "Cast": _cast,
-    "Softmax": _softmax,
-    "LogSoftmax": _softmax,
-    "Concat": _concat,
-    "Gather": _gather,
-    "Transpose": _transpose,
-    "Reshape": _reshape,
-    "Flatten": _flatten,
-    "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze,
-    "Shape": _unary(lambda x: np.asarray(x.shape, np.int64)),
-    "Constant": _constant,
-    "ArgMax": _arg_extreme,
-    "ArgMin": _arg_extreme,
-}
-"""The operators that can be executed, each by its first output."""
+KERNELS: dict[str, Kernel] = {**onnx_kernels.KERNELS, **qonnx_kernels.KERNELS}
+"""The operators that can be executed."""
 
 
 def evaluate_outputs(node: qonnx.NodeOp, inputs: Inputs) -> tuple[Array, ...]:
     """
     One node on arrays, all its outputs.
 
-    Raises what `evaluate` raises.
-    """
-    if not isinstance(node, qonnx.TopKOp):
-        return (evaluate(node, inputs),)
-    try:
-        return _top_k(node, inputs)
-    except (ValueError, IndexError, TypeError, KeyError) as error:
-        raise UnsupportedModelError(node.label, str(error), remedy="Check the shapes of the node's inputs.") from error
-
-
-def evaluate(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    """
-    One node on arrays, for operators of one output.
-
-    Raises UnsupportedModelError, naming the node, for operators without a kernel and for shapes that don't fit.
+    Raises UnsupportedModelError, naming the node, for operators without a kernel, for shapes that don't fit and for
+    results that are too large.
     """
     kernel = KERNELS.get(node.operator)
     if kernel is None:
@@ -281,14 +54,25 @@ def evaluate(node: qonnx.NodeOp, inputs: Inputs) -> Array:
             f"the operator {operator} isn't supported",
             remedy="Export the model without it; the README lists what is supported.",
         )
-    if len(node.results) != 1 and not isinstance(node, qonnx.DropoutOp):
-        raise UnsupportedModelError(node.label, "only its first output is supported")
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(kernel(node, inputs))
-    except (ValueError, IndexError, TypeError, KeyError) as error:
+            results = kernel(node, inputs)
+    except (ValueError, IndexError, TypeError, KeyError, ArithmeticError, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else "inputs don't fit"
         raise UnsupportedModelError(node.label, reason, remedy="Check the shapes of the node's inputs.") from error
+    arrays = results if isinstance(results, tuple) else (np.asarray(results),)
+    if len(arrays) != len(node.results):
+        raise UnsupportedModelError(node.label, "only its first output is supported")
+    return arrays
+
+
+def evaluate(node: qonnx.NodeOp, inputs: Inputs) -> Array:
+    """
+    One node on arrays, its first output.
+
+    Raises what `evaluate_outputs` raises.
+    """
+    return evaluate_outputs(node, inputs)[0]
 
 
 def constant_of(operation: Operation) -> Array | None:
@@ -306,7 +90,23 @@ def graph_of(module: ModuleOp) -> qonnx.GraphOp:
     raise InputDataError("the module holds no qonnx.graph")
 
 
-DECISIONS = (qonnx.QuantOp, qonnx.IntQuantOp, qonnx.BipolarQuantOp, qonnx.ArgMaxOp, qonnx.ArgMinOp, qonnx.TopKOp)
+# Ambiguous decisions ---------------------------------------------------------------------------------------------
+
+
+_QUANTISERS = (qonnx.QuantOp, qonnx.IntQuantOp, qonnx.TruncOp, qonnx.QuantizeLinearOp, qonnx.MultiThresholdOp)
+"""Decisions whose second input says how large the numbers are that they compare."""
+
+_ORDERS = (qonnx.ArgMaxOp, qonnx.ArgMinOp, qonnx.TopKOp)
+
+DECISIONS = (
+    *_QUANTISERS,
+    *_ORDERS,
+    qonnx.BipolarQuantOp,
+    qonnx.FloorOp,
+    qonnx.CeilOp,
+    qonnx.RoundOp,
+    qonnx.SignOp,
+)
 """The operators where a small error of a float can become a large one."""
 
 MARGIN = 2.0**-30
@@ -315,17 +115,235 @@ MARGIN = 2.0**-30
 
 def _mark_ambiguous(node: qonnx.NodeOp, inputs: Inputs, outputs: Sequence[Array], ambiguous: NDArray[np.bool_]) -> None:
     """Marks the samples whose decision changes within the error that a float may have."""
-    x = cast(Array, inputs[0])
-    step = np.max(np.abs(cast(Array, inputs[1]))) if isinstance(node, qonnx.QuantOp | qonnx.IntQuantOp) else 1.0
+    x, samples = cast(Array, inputs[0]), len(ambiguous)
+    step = np.max(np.abs(cast(Array, inputs[1])), initial=0) if isinstance(node, _QUANTISERS) else 1.0
     error = MARGIN * (np.abs(x) + step)
-    if isinstance(node, qonnx.ArgMaxOp | qonnx.ArgMinOp | qonnx.TopKOp):
-        ordered = np.sort(x, axis=node.int_attribute("axis", -1))
-        close = np.diff(ordered, axis=node.int_attribute("axis", -1)) <= 2 * error.max()
-        ambiguous |= close.reshape(len(x), -1).any(axis=1)
+    if isinstance(node, _ORDERS):
+        axis = node.int_attribute("axis")
+        gaps = np.diff(np.sort(x, axis=axis), axis=axis).reshape(samples, -1)
+        ambiguous |= (gaps <= 2 * error.reshape(samples, -1).max(axis=1, keepdims=True)).any(axis=1)
         return
     for moved in (x - error, x + error):
         changed = evaluate(node, [moved, *inputs[1:]]) != outputs[0]
-        ambiguous |= changed.reshape(len(x), -1).any(axis=1)
+        ambiguous |= changed.reshape(samples, -1).any(axis=1)
+
+
+# Batches ---------------------------------------------------------------------------------------------------------
+
+
+_SAMPLEWISE = (
+    qonnx.ElementwiseOp,
+    qonnx.ClipOp,
+    qonnx.DropoutOp,
+    qonnx.CastOp,
+    qonnx.MultiThresholdOp,
+    qonnx.Im2ColOp,
+    qonnx.QuantAvgPool2dOp,
+    qonnx.MaxPoolNHWCOp,
+    qonnx.ConvOp,
+    qonnx.BatchNormalizationOp,
+    qonnx.MaxPoolOp,
+    qonnx.AveragePoolOp,
+    qonnx.GlobalAveragePoolOp,
+    qonnx.GlobalMaxPoolOp,
+    qonnx.ReshapeOp,
+    qonnx.ExpandOp,
+    qonnx.TileOp,
+    qonnx.DepthToSpaceOp,
+    qonnx.SpaceToDepthOp,
+)
+"""Operators that treat each index of axis 0 of their first input alike, where it stays axis 0 of size 1."""
+
+_BROADCASTING = (qonnx.BroadcastOp, qonnx.QuantOp, qonnx.IntQuantOp, qonnx.BipolarQuantOp, qonnx.TruncOp)
+
+
+def _leads_with_one(value: SSAValue) -> bool:
+    return (qonnx.static_shape(value) or ())[:1] == (1,)
+
+
+def _rank(value: SSAValue) -> int:
+    return len(qonnx.static_shape(value) or ())
+
+
+def _keeps_samples_apart(node: qonnx.NodeOp, known: Mapping[SSAValue, Array | None]) -> bool:
+    """
+    Whether a node computes on N samples along axis 0 what it computes on each of them.
+
+    `known` holds what doesn't depend on the samples. All other operands and all results have an axis 0 of size 1.
+    """
+    data = [index for index, value in enumerate(node.operands) if value not in known]
+    inputs = [known.get(value) for value in node.operands]
+    rank = _rank(node.operands[0])
+    match node:
+        case qonnx.ConcatOp():
+            return len(data) == len(node.operands) and axis_of(node, rank) != 0
+        case _ if isinstance(node, _BROADCASTING):
+            return all(_rank(node.operands[index]) == _rank(node.output) for index in data)
+        case qonnx.GemmOp():
+            return (
+                1 not in data and not node.int_attribute("transA") and all(_rank(node.operands[i]) == 2 for i in data)
+            )
+        case qonnx.MatMulOp() | qonnx.XnorPopcountMatMulOp():
+            highest = max(_rank(value) for value in node.operands)
+            # a row of the left matrix, or a matrix of a stack
+            return all(_rank(node.operands[index]) == highest >= (2 if data == [0] else 3) for index in data)
+        case _ if data != [0]:
+            return False
+        case qonnx.SoftmaxOp() | qonnx.LogSoftmaxOp():
+            return axis_of(node, rank, -1 if node.opset_version >= 13 else 1) != 0
+        case qonnx.TopKOp() | qonnx.ArgMaxOp() | qonnx.ArgMinOp() | qonnx.SplitOp() | qonnx.GatherOp():
+            return axis_of(node, rank) != 0
+        case qonnx.QuantizeLinearOp() | qonnx.DequantizeLinearOp():
+            return all(each is None or each.size == 1 for each in inputs[1:]) or axis_of(node, rank) != 0
+        case qonnx.ReduceOp() if not axes_of(node, inputs):
+            return bool(node.int_attribute("noop_with_empty_axes"))
+        case qonnx.ReduceOp() | qonnx.SqueezeOp():
+            return all(axis % rank for axis in axes_of(node, inputs) or (0,))
+        case qonnx.UnsqueezeOp():
+            return all(axis % _rank(node.output) for axis in axes_of(node, inputs) or (0,))
+        case qonnx.SliceOp():
+            return all(axis % rank for axis in slice_axes(node, inputs))
+        case qonnx.PadOp():
+            return padding_of(node, inputs, rank)[0] == (0, 0)
+        case qonnx.TransposeOp():
+            return (node.ints_attribute("perm") or tuple(range(rank))[::-1])[0] == 0
+        case qonnx.FlattenOp():
+            return node.int_attribute("axis") % rank != 0
+        case qonnx.UpsampleOp():
+            scales = node.floats_attribute("scales") if len(inputs) < 2 else inputs[1]
+            return scales is not None and scales[0] == 1
+        case qonnx.ResizeOp():
+            return _resize_keeps_samples(node, inputs)
+        case _:
+            return isinstance(node, _SAMPLEWISE)
+
+
+def _resize_keeps_samples(node: qonnx.NodeOp, inputs: Inputs) -> bool:
+    """Whether a Resize leaves axis 0 alone; its output has the size 1 there."""
+    axes = node.ints_attribute("axes")
+    if axes is not None:
+        return all(axis % _rank(node.operands[0]) for axis in axes)
+    scales = inputs[min(2, len(inputs) - 1)]
+    return (
+        node.str_attribute("keep_aspect_ratio_policy").lower() == "stretch"
+        and node.str_attribute("coordinate_transformation_mode").lower() != "tf_crop_and_resize"
+        and (scales is None or not scales.size or scales.flat[0] == 1)
+    )
+
+
+def _batchable(graph: qonnx.GraphOp, known: Mapping[SSAValue, Array | None]) -> bool:
+    """Whether the graph can run on many samples along axis 0 at once; says no where it can't tell."""
+    if not all(map(_leads_with_one, graph.body.block.args)):
+        return False
+    for node in graph.body.block.ops:
+        if not isinstance(node, qonnx.NodeOp) or all(value in known for value in node.results):
+            continue
+        values = [*(value for value in node.operands if value not in known), *node.results]
+        if not all(map(_leads_with_one, values)):
+            return False
+        try:
+            if not _keeps_samples_apart(node, known):
+                return False
+        except (ValueError, IndexError, KeyError):
+            return False
+    return True
+
+
+# The graph -------------------------------------------------------------------------------------------------------
+
+
+_ELEMENTS_AT_ONCE = 1 << 26
+"""About how many elements all values of a batch may have; larger batches run in parts."""
+
+
+def _known(graph: qonnx.GraphOp, dtype: type[np.floating[Any]]) -> dict[SSAValue, Array | None]:
+    """The values that don't depend on the inputs: constants, shapes, and what is computed of them."""
+    known: dict[SSAValue, Array | None] = {}
+    for operation in graph.body.block.ops:
+        constant = constant_of(operation)
+        if isinstance(operation, qonnx.QuantizedConstantOp) and dtype is np.float64:
+            codes = operation.code_array - np.asarray(operation.zero_point_array, np.float64)
+            known[operation.results[0]] = codes * np.asarray(operation.scale_array, np.float64)
+        elif constant is not None:
+            known[operation.results[0]] = constant
+        elif isinstance(operation, qonnx.NoneOp):
+            known[operation.output] = None
+        elif isinstance(operation, qonnx.ShapeOp | qonnx.SizeOp):
+            # The model's own shape, whatever the batch: other shapes are computed of it.
+            shape = qonnx.static_shape(operation.operands[0])
+            if shape is not None:
+                known[operation.output] = evaluate(operation, [np.broadcast_to(np.float32(0), shape)])
+        elif isinstance(operation, qonnx.NodeOp) and all(value in known for value in operation.operands):
+            known.update(zip(operation.results, _outputs(operation, known, dtype), strict=True))
+    return known
+
+
+def _outputs(
+    node: qonnx.NodeOp, values: Mapping[SSAValue, Array | None], dtype: type[np.floating[Any]]
+) -> tuple[Array, ...]:
+    inputs = [values[each] for each in node.operands]
+    if isinstance(node, qonnx.DequantizeLinearOp) and inputs[1] is not None:
+        inputs[1] = inputs[1].astype(dtype)  # integers take the scale's type
+    return evaluate_outputs(node, inputs)
+
+
+def _run_part(
+    graph: qonnx.GraphOp,
+    known: Mapping[SSAValue, Array | None],
+    arguments: Mapping[SSAValue, Array],
+    dtype: type[np.floating[Any]],
+    ambiguous: NDArray[np.bool_] | None,
+) -> list[Array]:
+    """The graph's outputs for samples that run at once."""
+    values: dict[SSAValue, Array | None] = {**known, **arguments}
+    for node in graph.body.block.ops:
+        if not isinstance(node, qonnx.NodeOp) or all(value in known for value in node.results):
+            continue
+        arrays = _outputs(node, values, dtype)
+        # Data stays in its type where a node has made it of constants, as Where does.
+        arrays = [each.astype(dtype, copy=False) if each.dtype.kind == "f" else each for each in arrays]
+        values.update(zip(node.results, arrays, strict=True))
+        if ambiguous is not None and isinstance(node, DECISIONS):
+            source = node.operands[0]
+            if source not in known and source not in arguments:
+                _mark_ambiguous(node, [values[each] for each in node.operands], arrays, ambiguous)
+    return [cast(Array, values[each]) for each in graph.outputs.values()]
+
+
+def _sample_shape(value: SSAValue) -> tuple[int, ...]:
+    """A value's shape without the batch axis of 1 that it may have."""
+    shape = qonnx.static_shape(value)
+    if shape is None:
+        raise InputDataError("the graph has values without a shape", remedy="Run qonnx-infer-shapes first.")
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
+def _sample_count(graph: qonnx.GraphOp, arguments: Mapping[SSAValue, Array]) -> int | None:
+    """How many samples the inputs hold along axis 0, None where they hold one without an axis for samples."""
+    counts: set[int | None] = set()
+    for name, argument in graph.inputs.items():
+        array, own = arguments[argument], _sample_shape(argument)
+        if array.ndim and array.shape[1:] == own:
+            counts.add(len(array))
+        elif array.shape == own:
+            counts.add(None)
+        else:
+            raise InputDataError(
+                f"{name}: got the shape {list(array.shape)}", remedy=f"Give samples of the shape {list(own)}."
+            )
+    if len(counts) > 1 or 0 in counts:
+        raise InputDataError("the inputs hold no samples, or not the same number of them")
+    return counts.pop() if counts else None
+
+
+def _of_samples(name: str, value: SSAValue, array: Array, samples: int, *, constant: bool) -> Array:
+    """An output with an axis of samples in front; a constant is the same for each of them."""
+    shape = (samples, *_sample_shape(value))
+    if constant:
+        return np.broadcast_to(array.reshape(shape[1:]), shape)
+    if array.size != math.prod(shape):
+        raise UnsupportedModelError(name, "its shape depends on the data", remedy="Export a model of static shapes.")
+    return array.reshape(shape)
 
 
 def run(
@@ -338,28 +356,38 @@ def run(
     """
     Runs the module's graph on a batch: a leading axis of samples takes the place of the model's batch axis of 1.
 
+    Tensors that have no batch axis get one. A graph that mixes samples along that axis runs on one after the other.
+
     Data is computed in `dtype`; constants stay float32 until they meet it, but quantised ones are their codes times
     their scale without another rounding where `dtype` is float64. Needs static shapes. In `ambiguous`, which
     has one entry a sample, those are marked where a quantiser behind an input's is within float error of a decision.
     """
     graph = graph_of(module)
-    values: dict[SSAValue, Array | None] = {}
-    for name, argument in graph.inputs.items():
-        values[argument] = np.asarray(inputs[name], np.float32).astype(dtype)
-    argument_values = set(values)
-    for operation in graph.body.block.ops:
-        constant = constant_of(operation)
-        if isinstance(operation, qonnx.QuantizedConstantOp) and dtype is np.float64:
-            codes = operation.code_array - np.asarray(operation.zero_point_array, np.float64)
-            values[operation.results[0]] = codes * np.asarray(operation.scale_array, np.float64)
-        elif constant is not None:
-            values[operation.results[0]] = constant
-        elif isinstance(operation, qonnx.NoneOp):
-            values[operation.output] = None
-        elif isinstance(operation, qonnx.NodeOp):
-            arrays = evaluate_outputs(operation, [values[each] for each in operation.operands])
-            values.update(zip(operation.results, arrays, strict=False))
-            source = operation.operands[0]
-            if ambiguous is not None and isinstance(operation, DECISIONS) and source not in argument_values:
-                _mark_ambiguous(operation, [values[each] for each in operation.operands], arrays, ambiguous)
-    return {name: cast(Array, values[value]) for name, value in graph.outputs.items()}
+    arguments = {
+        argument: np.asarray(inputs[name], np.float32).astype(dtype) for name, argument in graph.inputs.items()
+    }
+    samples = _sample_count(graph, arguments)
+    known = _known(graph, dtype)
+    if samples is None:
+        shaped = {value: array.reshape(qonnx.static_shape(value) or ()) for value, array in arguments.items()}
+        return dict(zip(graph.outputs, _run_part(graph, known, shaped, dtype, ambiguous), strict=True))
+    step = 1
+    if _batchable(graph, known):
+        values = (value for operation in graph.body.block.ops for value in operation.results if value not in known)
+        elements = sum(math.prod(_sample_shape(value)) for value in (*arguments, *values))
+        step = max(1, _ELEMENTS_AT_ONCE // max(1, elements))
+    parts: list[list[Array]] = []
+    for start in range(0, samples, step):
+        stop = min(start + step, samples)
+        part = {
+            value: array[start:stop] if _leads_with_one(value) else array[start] for value, array in arguments.items()
+        }
+        marks = None if ambiguous is None else ambiguous[start:stop]
+        outputs = _run_part(graph, known, part, dtype, marks)
+        parts.append(
+            [
+                _of_samples(name, value, array, stop - start, constant=value in known)
+                for (name, value), array in zip(graph.outputs.items(), outputs, strict=True)
+            ]
+        )
+    return {name: np.concatenate(arrays) for name, arrays in zip(graph.outputs, zip(*parts, strict=True), strict=True)}

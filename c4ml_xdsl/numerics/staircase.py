@@ -65,6 +65,13 @@ def solve_thresholds(steps: Sequence[Step], low: Integers, high: Integers) -> Th
     return bisect(lambda n: evaluate(steps, n), low, high, sign)
 
 
+def function_ends(steps: Sequence[Step], low: Integers, high: Integers) -> Integers | None:
+    """The chain at both ends of each element's range, its extremes; None where it isn't monotone by its steps."""
+    if direction(steps, len(low)) is None:
+        return None
+    return evaluate(steps, np.stack([low, high], axis=1))
+
+
 def enumerate_values(steps: Sequence[Step], low: int, high: int, elements: int) -> Integers:
     """The chain's values at low … high for each element, of shape (elements, values)."""
     if (high - low + 1) * elements > TABLE_LIMIT:

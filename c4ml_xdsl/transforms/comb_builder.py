@@ -113,6 +113,10 @@ class CombBuilder:
         """A difference."""
         return self.append(comb.SubOp.create(operands=[left, right], result_types=[left.type]))
 
+    def multiply(self, left: SSAValue, right: SSAValue) -> SSAValue:
+        """A product, cut to the factors' width."""
+        return self.append(comb.MulOp.create(operands=[left, right], result_types=[left.type]))
+
     def logic(self, kind: type[comb.AndOp] | type[comb.OrOp] | type[comb.XorOp], *values: SSAValue) -> SSAValue:
         """A bitwise operation."""
         return self.append(kind.create(operands=values, result_types=[values[0].type]))

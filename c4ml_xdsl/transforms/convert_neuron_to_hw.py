@@ -1,8 +1,10 @@
 """The pass `convert-neuron-to-hw`."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import hw
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
@@ -12,12 +14,20 @@ from xdsl.utils.exceptions import PassFailedException
 
 from c4ml_xdsl.dialects import comb, lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
+from c4ml_xdsl.interpreters.lbir import moved
+from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.lbir_unroll_neurons import rounding_constant
 
-COMMENT, NODE, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.inputs", "c4ml.outputs"
-"""Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives; the top's ports."""
+COMMENT, NODE, AXES, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.axes", "c4ml.inputs", "c4ml.outputs"
+"""
+Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives and how that is transposed to
+the instances' rows; the top's ports.
+"""
+
+DIRECT_TABLE_BITS = 8
+"""Up to so many inputs a table is looked up directly, however few steps it has."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class ConvertNeuronToHw(ModulePass):
     }
     lbir.network @g inputs [#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
     ^bb0(%x: tensor<1x2x!lbir.int<-2, 1>>):
-      %y = lbir.call @l %x : tensor<1x2x!lbir.int<-2, 1>> -> tensor<1x1x!lbir.int<0, 1>>
+      %y = lbir.call @l(%x) : tensor<1x2x!lbir.int<-2, 1>> -> tensor<1x1x!lbir.int<0, 1>>
       lbir.output %y : tensor<1x1x!lbir.int<0, 1>>
     }
     ```
@@ -55,7 +65,7 @@ class ConvertNeuronToHw(ModulePass):
       %y0 = comb.icmp sgt %acc0, %6 : i4
       hw.output %y0 : i1
     }
-    hw.module @g(in %0 x: i4, out y: i1) attributes {comment = "the network: one instance a layer", c4ml.inputs = [[#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x2x!lbir.int<-2, 1>>]], c4ml.outputs = [[#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<0, 1>>]]} {
+    hw.module @g(in %0 x: i4, out y: i1) attributes {comment = "the network: one instance a layer, or one a position", c4ml.inputs = [[#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x2x!lbir.int<-2, 1>>]], c4ml.outputs = [[#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<0, 1>>]]} {
       %l_y = hw.instance "l_inst" @l(x: %0: i4) -> (y: i1)
       hw.output %l_y : i1
     }
@@ -73,7 +83,9 @@ class ConvertNeuronToHw(ModulePass):
             for operation in network.body.block.ops:
                 if isinstance(operation, lbir.CallOp):
                     known = calls.setdefault(operation.layer.data, operation)
-                    if (known.input.type, known.result.type) != (operation.input.type, operation.result.type):
+                    if [v.type for v in (*known.inputs, known.result)] != [
+                        v.type for v in (*operation.inputs, operation.result)
+                    ]:
                         raise PassFailedException(f"{operation.layer.data} is called with different types")
         for layer in list(op.body.block.ops):
             if isinstance(layer, neuron.LayerOp):
@@ -82,6 +94,8 @@ class ConvertNeuronToHw(ModulePass):
                     module = _convert_layer(layer, lbir.range_of(call.result).bits)
                     if call.node is not None:
                         module.attributes[NODE] = call.node
+                    if call.axes is not None:
+                        module.attributes[AXES] = call.axes
                     op.body.block.insert_op_before(module, layer)
                 layer.detach()
                 layer.erase()
@@ -102,19 +116,32 @@ def _module(
     return hw.HWModuleOp(StringAttr(name), hw.ModuleType(ArrayAttr(ports)), Region(block))
 
 
+def port_names(count: int) -> list[str]:
+    """The input ports of a layer's module: `x`, or `a`, `b`, … for several operands."""
+    return ["x"] if count == 1 else [f"in_{chr(ord('a') + i)}" if i < 26 else f"in_{i}" for i in range(count)]
+
+
 def _convert_layer(layer: neuron.LayerOp, output_bits: int) -> hw.HWModuleOp:
     arguments = layer.body.block.args
-    element = lbir.range_of(arguments[0])
-    input_type = bits(element.bits * len(arguments))
-    block = Block(arg_types=[input_type])
-    block.args[0].name_hint = "x"
+    groups: list[Sequence[SSAValue]] = []
+    for size in layer.sizes:
+        start = sum(map(len, groups))
+        groups.append(arguments[start : start + size])
+    widths = [lbir.range_of(group[0]).bits for group in groups]
+    inputs = [
+        (name, bits(width * len(group)))
+        for name, width, group in zip(port_names(len(groups)), widths, groups, strict=True)
+    ]
+    block = Block(arg_types=[port_type for _, port_type in inputs])
     builder = CombBuilder()
     lowering = LayerLowering(builder)
-    for index, argument in enumerate(arguments):
-        value = builder.extract(block.args[0], index * element.bits, element.bits)
-        if value is not block.args[0]:
-            value.name_hint = argument.name_hint or f"x{index}"
-        lowering.values[argument] = value
+    for port, (name, _), width, group in zip(block.args, inputs, widths, groups, strict=True):
+        port.name_hint = name
+        for index, argument in enumerate(group):
+            value = builder.extract(port, index * width, width)
+            if value is not port:
+                value.name_hint = argument.name_hint or f"x{index}"
+            lowering.values[argument] = value
     for operation in layer.body.block.ops:
         if not isinstance(operation, neuron.YieldOp):
             lowering.lower(operation)
@@ -122,7 +149,7 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int) -> hw.HWModuleOp:
     packed = builder.concat(outputs[::-1])
     builder.finish(block)
     block.add_op(hw.OutputOp([packed]))
-    module = _module(layer.sym_name.data, [("x", input_type)], [("y", packed.type)], block)
+    module = _module(layer.sym_name.data, inputs, [("y", packed.type)], block)
     if layer.description is not None:
         module.attributes[COMMENT] = layer.description
     return module
@@ -149,6 +176,15 @@ class LayerLowering:
                 result = self.threshold(operation)
             case neuron.TableOp():
                 result = self.table(operation)
+            case neuron.MaxOp():
+                result = self.maximum(operation)
+            case neuron.MultiplyOp():
+                width = lbir.range_of(operation.result).bits
+                factors = [
+                    self.builder.fit(self.values[each], lbir.range_of(each).signed, width)
+                    for each in (operation.lhs, operation.rhs)
+                ]
+                result = self.builder.multiply(*factors)
             case _:
                 raise PassFailedException(f"{operation.name} has no lowering to hw")
         if result.name_hint is None and not isinstance(operation, neuron.ConstantOp):
@@ -252,12 +288,42 @@ class LayerLowering:
             result = builder.mux(below, builder.constant(target.low, target.bits), result)
         return result
 
-    def threshold(self, operation: neuron.ThresholdOp) -> SSAValue:
-        """The count of reached thresholds by binary search: one comparison for each of its bits."""
+    def maximum(self, operation: neuron.MaxOp) -> SSAValue:
+        """A balanced tree of comparisons and choices."""
         builder = self.builder
-        value, source = self.values[operation.input], lbir.range_of(operation.input)
+        level = [(self.values[term], lbir.range_of(term)) for term in operation.terms]
+        while len(level) > 1:
+            paired = [self.larger(a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
+            level = [*paired, *level[2 * len(paired) :]]
+        value, element = level[0]
+        return builder.fit(value, element.signed, lbir.range_of(operation.result).bits)
+
+    def larger(self, a: tuple[SSAValue, IntType], b: tuple[SSAValue, IntType]) -> tuple[SSAValue, IntType]:
+        """The larger of two values and its range."""
+        (left, mine), (right, theirs) = a, b
+        builder = self.builder
+        both = IntType(min(mine.low, theirs.low), max(mine.high, theirs.high))
+        result = IntType(max(mine.low, theirs.low), both.high)
+        left, right = (builder.fit(v, e.signed, both.bits) for v, e in ((left, mine), (right, theirs)))
+        chosen = builder.mux(builder.greater(left, both, right), left, right)
+        return builder.fit(chosen, both.signed, result.bits), result
+
+    def threshold(self, operation: neuron.ThresholdOp) -> SSAValue:
+        """The count of reached thresholds."""
+        builder = self.builder
         target = lbir.range_of(operation.result)
-        thresholds = operation.thresholds.data
+        count = self.count(operation.input, operation.thresholds.data)
+        base, falling = operation.base.value.data, bool(operation.falling.value.data)
+        extended = builder.fit(count, False, target.bits)
+        if base == 0 and not falling:
+            return extended
+        start = builder.constant(base, target.bits)
+        return builder.sub(start, extended) if falling else builder.add([extended, start])
+
+    def count(self, term: SSAValue, thresholds: Sequence[int]) -> SSAValue:
+        """How many sorted thresholds a value has reached, by binary search: one comparison for each bit of it."""
+        builder = self.builder
+        value, source = self.values[term], lbir.range_of(term)
         # x >= t is x > t - 1, and a threshold that is never reached has t - 1 = high
         bounds = [threshold - 1 for threshold in thresholds]
         width = len(bounds).bit_length()
@@ -271,13 +337,7 @@ class LayerLowering:
             ]
             bound = self.choose(found, candidates)
             found.append(builder.greater(value, source, bound))
-        count = builder.concat(found)
-        base, falling = operation.base.value.data, bool(operation.falling.value.data)
-        if base == 0 and not falling:
-            return builder.fit(count, False, target.bits)
-        extended = builder.fit(count, False, target.bits)
-        start = builder.constant(base, target.bits)
-        return builder.sub(start, extended) if falling else builder.add([extended, start])
+        return builder.concat(found)
 
     def choose(self, selectors: Sequence[SSAValue], candidates: Sequence[SSAValue]) -> SSAValue:
         """The candidate that the selectors, the most significant one first, number."""
@@ -288,82 +348,185 @@ class LayerLowering:
         return self.builder.mux(selectors[0], upper, self.choose(selectors[1:], candidates[:middle]))
 
     def table(self, operation: neuron.TableOp) -> SSAValue:
-        """One truth table for each bit of the result."""
-        builder = self.builder
-        value, source = self.values[operation.input], lbir.range_of(operation.input)
-        target = lbir.range_of(operation.result)
+        """
+        One truth table for each bit of the result.
+
+        A table of many inputs that changes at few places is one over the number of places passed.
+        """
+        source = lbir.range_of(operation.input)
+        entries = operation.table.data
+        steps = [index for index in range(1, len(entries)) if entries[index] != entries[index - 1]]
+        if not steps:
+            return self.builder.constant(entries[0], lbir.range_of(operation.result).bits)
+        if source.bits > DIRECT_TABLE_BITS and len(steps).bit_length() < source.bits - 2:
+            count = self.count(operation.input, [source.low + step for step in steps])
+            return self.look_up(operation, count, {i: entries[step] for i, step in enumerate((0, *steps))})
         if source.bits > comb.MAXIMUM_TABLE_INPUTS:
             raise PassFailedException(f"a table of {source.bits} input bits is too large")
-        entries = [operation.table.data[0]] * (1 << source.bits)
-        for number, entry in enumerate(operation.table.data, source.low):
-            entries[number & ((1 << source.bits) - 1)] = entry
-        inputs = [builder.extract(value, position, 1) for position in reversed(range(source.bits))]
+        mask = (1 << source.bits) - 1
+        numbered = {number & mask: entry for number, entry in enumerate(entries, source.low)}
+        return self.look_up(operation, self.values[operation.input], numbered)
+
+    def look_up(self, operation: neuron.TableOp, index: SSAValue, entries: dict[int, int]) -> SSAValue:
+        """The entry that the bits of `index` number; what isn't given doesn't occur."""
+        builder, width = self.builder, comb.width_of(index)
+        target = lbir.range_of(operation.result)
+        other = next(iter(entries.values()))
+        values = [entries.get(number, other) for number in range(1 << width)]
+        inputs = [builder.extract(index, position, 1) for position in reversed(range(width))]
         results = [
-            builder.append(comb.TruthTableOp.of(inputs, [entry >> position & 1 for entry in entries]))
+            builder.append(comb.TruthTableOp.of(inputs, [value >> position & 1 for value in values]))
             for position in reversed(range(target.bits))
         ]
         return builder.concat(results)
 
 
+class _Wires:
+    """
+    The tensors of a network as numbered elements, so that what only moves them costs nothing.
+
+    An element is a number: its source's index times `STRIDE`, and its position there. Sources are packed SSA values,
+    and, as negative numbers, constants.
+    """
+
+    STRIDE = 1 << 32
+
+    def __init__(self, builder: CombBuilder):
+        self.builder = builder
+        self.sources: list[SSAValue] = []
+        self.constants: list[int] = []
+
+    def of(self, value: SSAValue, shape: Sequence[int]) -> Integers:
+        """The elements of a packed value."""
+        self.sources.append(value)
+        start = (len(self.sources) - 1) * self.STRIDE
+        return np.arange(start, start + math.prod(shape), dtype=np.int64).reshape(1, *shape)
+
+    def constant(self, values: Integers) -> Integers:
+        """Elements that are constants."""
+        unique, indices = np.unique(values, return_inverse=True)
+        start = len(self.constants)
+        self.constants.extend(unique.tolist())
+        return -1 - (start + indices.reshape(values.shape))
+
+    def pack(self, elements: Integers, width: int) -> SSAValue:
+        """Elements of so many bits as one packed value, the first in the least significant bits."""
+        flat = elements.reshape(-1)
+        breaks = np.flatnonzero((np.diff(flat) != 1) | (flat[:-1] < 0)) + 1
+        parts: list[SSAValue] = []
+        constant, held = 0, 0
+        ends = [*breaks.tolist(), len(flat)]
+        start = 0
+
+        def flush() -> None:
+            nonlocal constant, held
+            if held:
+                parts.append(self.builder.constant(constant, held))
+                constant, held = 0, 0
+
+        for end in ends:
+            first = int(flat[start])
+            if first < 0:
+                constant |= (self.constants[-1 - first] & ((1 << width) - 1)) << held
+                held += width
+            else:
+                flush()
+                source, position = divmod(first, self.STRIDE)
+                parts.append(self.builder.extract(self.sources[source], position * width, (end - start) * width))
+            start = end
+        flush()
+        return self.builder.concat(parts[::-1])
+
+    def resized(self, elements: Integers, old: IntType, new_bits: int) -> Integers:
+        """The same integers in elements of another width."""
+        if old.bits == new_bits:
+            return elements
+        unique, indices = np.unique(elements, return_inverse=True)
+        parts: list[SSAValue] = []
+        for each in unique.tolist():
+            part = self.pack(np.array([each]), old.bits)
+            parts.append(self.builder.fit(part, old.signed, new_bits))
+        packed = self.of(self.builder.concat(parts[::-1]), (len(parts),))
+        return packed[0][indices].reshape(elements.shape)
+
+
 def _convert_network(network: lbir.NetworkOp, top: str | None) -> hw.HWModuleOp:
     builder = CombBuilder()
+    wires = _Wires(builder)
     arguments = network.body.block.args
     inputs = [
         (port.tensor.data, bits(port.bits.data * lbir.size_of(value)))
         for port, value in zip(network.inputs, arguments, strict=True)
     ]
     block = Block(arg_types=[port_type for _, port_type in inputs])
-    values: dict[SSAValue, SSAValue] = {}
+    values: dict[SSAValue, Integers] = {}
 
-    def resize(value: SSAValue, count: int, signed: bool, old: int, new: int) -> SSAValue:
-        if old == new:
-            return value
-        return rearrange(value, range(count), old, lambda part: builder.fit(part, signed, new))
-
-    def rearrange(
-        value: SSAValue, order: Sequence[int], width: int, change: Callable[[SSAValue], SSAValue] = lambda part: part
-    ) -> SSAValue:
-        parts = [change(builder.extract(value, index * width, width)) for index in order]
-        return builder.concat(parts[::-1])
+    def element(value: SSAValue) -> IntType:
+        return lbir.range_of(value)
 
     for port, argument, mine in zip(network.inputs, arguments, block.args, strict=True):
-        element = lbir.range_of(argument)
         mine.name_hint = None
-        values[argument] = resize(mine, lbir.size_of(argument), element.signed, port.bits.data, element.bits)
+        given = wires.of(mine, lbir.shape_of(argument))
+        own = element(argument)
+        wide = IntType(-1 << port.bits.data - 1, 0) if own.signed else IntType(0, (1 << port.bits.data) - 1)
+        values[argument] = wires.resized(given, wide, own.bits)
     for operation in network.body.block.ops:
         match operation:
             case lbir.OutputOp():
                 break
-            case lbir.ReshapeOp():
-                values[operation.result] = values[operation.input]
-            case lbir.TransposeOp():
-                order = lbir.permuted_positions(lbir.shape_of(operation.input), operation.order)
-                width = lbir.range_of(operation.input).bits
-                values[operation.result] = rearrange(values[operation.input], order, width)
             case lbir.CallOp():
-                result_type = bits(lbir.range_of(operation.result).bits * lbir.size_of(operation.result))
-                instance = hw.InstanceOp(
-                    f"{operation.layer.data}_inst",
-                    SymbolRefAttr(operation.layer.data),
-                    [("x", values[operation.input])],
-                    [("y", result_type)],
-                )
-                values[operation.result] = builder.append(instance)
-                instance.results[0].name_hint = f"{operation.layer.data}_y"
+                values[operation.result] = _instances(operation, [values[x] for x in operation.inputs], wires)
+            case lbir.PadOp():
+                result = np.empty((1, *lbir.shape_of(operation.result)), np.int64)
+                result[...] = wires.constant(lbir.integers(operation.value))
+                shape = lbir.shape_of(operation.input)
+                inner = (slice(low, low + size) for low, size in zip(operation.low.data, shape, strict=True))
+                own, new = element(operation.input), element(operation.result).bits
+                result[(0, *inner)] = wires.resized(values[operation.input], own, new)[0]
+                values[operation.result] = result
+            case lbir.ConcatOp():
+                new = element(operation.result).bits
+                parts = [wires.resized(values[each], element(each), new) for each in operation.inputs]
+                values[operation.result] = np.concatenate(parts, axis=operation.axis.value.data + 1)
+            case lbir.ReshapeOp() | lbir.TransposeOp() | lbir.GatherOp() | lbir.BroadcastOp() | lbir.PatchesOp():
+                values[operation.result] = moved(operation, values[operation.input])
             case _:
                 raise PassFailedException(f"{operation.name} is no layer yet: run lbir-unroll-neurons first")
     results: list[SSAValue] = []
     for port, value in zip(network.outputs, network.output_op.operands, strict=True):
-        element = lbir.range_of(value)
-        results.append(resize(values[value], lbir.size_of(value), element.signed, element.bits, port.bits.data))
+        results.append(wires.pack(wires.resized(values[value], element(value), port.bits.data), port.bits.data))
     builder.finish(block)
     block.add_op(hw.OutputOp(results))
     outputs = [(port.tensor.data, value.type) for port, value in zip(network.outputs, results, strict=True)]
     module = _module(network.sym_name.data if top is None else top, inputs, outputs, block)
-    module.attributes[COMMENT] = StringAttr("the network: one instance a layer")
+    module.attributes[COMMENT] = StringAttr("the network: one instance a layer, or one a position")
     module.attributes[INPUTS] = _described(network.inputs, arguments)
     module.attributes[OUTPUTS] = _described(network.outputs, network.output_op.operands)
     return module
+
+
+def _instances(call: lbir.CallOp, operands: Sequence[Integers], wires: _Wires) -> Integers:
+    """One instance of the layer's module a row; all inputs come first, so that the instances stand together."""
+    name, rows, outputs = call.layer.data, call.rows, lbir.shape_of(call.result)[-1]
+    widths = [lbir.range_of(value).bits for value in call.inputs]
+    given = [
+        [wires.pack(each, width) for each in elements.reshape(rows, -1)]
+        for elements, width in zip(operands, widths, strict=True)
+    ]
+    result_type = bits(lbir.range_of(call.result).bits * outputs)
+    results: list[Integers] = []
+    for row, packed in enumerate(zip(*given, strict=True)):
+        suffix = "" if rows == 1 else str(row)
+        instance = hw.InstanceOp(
+            f"{name}_inst{suffix}",
+            SymbolRefAttr(name),
+            list(zip(port_names(len(given)), packed, strict=True)),
+            [("y", result_type)],
+        )
+        value = wires.builder.append(instance)
+        value.name_hint = f"{name}_y{suffix}"
+        results.append(wires.of(value, (outputs,)))
+    return np.concatenate(results).reshape(1, *lbir.shape_of(call.result))
 
 
 def _described(ports: ArrayAttr[lbir.PortAttr], values: Sequence[SSAValue]) -> ArrayAttr[Attribute]:

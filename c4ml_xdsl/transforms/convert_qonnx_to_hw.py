@@ -39,7 +39,7 @@ class ConvertQonnxToHw(ModulePass):
     ```
     After `convert-qonnx-to-hw`:
     ```mlir
-    hw.module @g(in %x: i2, out y: i2) attributes {comment = "the network: one instance a layer", c4ml.inputs = [[#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<-2, 1>>]], c4ml.outputs = [[#lbir.port<"y" bits 2 range [-2, 1] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<-2, 1>>]]} {
+    hw.module @g(in %x: i2, out y: i2) attributes {comment = "the network: one instance a layer, or one a position", c4ml.inputs = [[#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<-2, 1>>]], c4ml.outputs = [[#lbir.port<"y" bits 2 range [-2, 1] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<-2, 1>>]]} {
       hw.output %x : i2
     }
     ```

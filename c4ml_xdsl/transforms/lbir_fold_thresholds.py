@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.errors import UnsupportedModelError
 from c4ml_xdsl.numerics.chain import Integers, Step, affine
+from c4ml_xdsl.numerics.intervals import DomainError
 from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
 from c4ml_xdsl.numerics.staircase import Thresholds, TooManyValues, bisect, enumerate_values, solve_thresholds
 
@@ -57,20 +58,29 @@ class LbirFoldThresholds(ModulePass):
 
 
 def _fold(activate: lbir.ActivateOp) -> Operation:
-    chain = activate.chain()
-    low, high = element_ranges(activate)
-    found = solve_thresholds(chain, low, high)
-    if found is None:
-        element = lbir.range_of(activate.input)
-        try:
+    model_chain = activate.chain()
+    rank = len(lbir.shape_of(activate.input))
+    shape = np.broadcast_shapes((1,) * rank, *lbir.step_shapes(model_chain))
+    chain = lbir.flattened(model_chain, shape)
+    low, high = lbir.function_ranges(activate.input, shape)
+    try:
+        found = solve_thresholds(chain, low, high)
+        if found is None:
+            element = lbir.range_of(activate.input)
             table = enumerate_values(chain, element.low, element.high, len(low))
-        except TooManyValues as error:
-            raise UnsupportedModelError(
-                activate.label,
-                f"its activation isn't monotone and its input has {element.bits} bits",
-                remedy="Quantise the activation's input to fewer bits.",
-            ) from error
-        return _create(lbir.TableOp, activate, int(table.min()), int(table.max()), {"table": lbir.dense(table)})
+            return lbir.TableOp(activate.input, table.reshape(*shape, -1), _node(activate))
+    except TooManyValues as error:
+        raise UnsupportedModelError(
+            activate.label,
+            f"its activation isn't monotone and its input has {lbir.range_of(activate.input).bits} bits",
+            remedy="Quantise the activation's input to fewer bits.",
+        ) from error
+    except DomainError as error:
+        raise UnsupportedModelError(
+            activate.label,
+            f"the model computes {error} for values that can occur",
+            remedy="Clip the function's input to where it is defined.",
+        ) from error
     ends = found.evaluate(np.stack([low, high], axis=1))
     least, most = int(ends.min()), int(ends.max())
     shifted = _as_requantisation(chain, found, low, high, least, most)
@@ -81,7 +91,11 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
             activate,
             least,
             most,
-            {"offset": lbir.dense(offset), "shift": IntegerAttr(shift, i64), "rounding": StringAttr(mode.value)},
+            {
+                "offset": lbir.dense(offset if offset.size == 1 else offset.reshape(shape)),
+                "shift": IntegerAttr(shift, i64),
+                "rounding": StringAttr(mode.value),
+            },
         )
     return _create(
         lbir.ThresholdOp,
@@ -89,11 +103,15 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
         least,
         most,
         {
-            "thresholds": lbir.dense(found.thresholds),
-            "base": lbir.dense(found.base),
-            "ascending": lbir.dense(found.ascending.astype(np.int64)),
+            "thresholds": lbir.dense(found.thresholds.reshape(*shape, found.thresholds.shape[1])),
+            "base": lbir.dense(found.base.reshape(shape)),
+            "ascending": lbir.dense(found.ascending.astype(np.int64).reshape(shape)),
         },
     )
+
+
+def _node(activate: lbir.ActivateOp) -> str | None:
+    return None if activate.node is None else activate.node.data
 
 
 def _create(
@@ -106,18 +124,6 @@ def _create(
         properties=properties,
         result_types=[lbir.tensor_of(lbir.shape_of(activate.input), low, high)],
     )
-
-
-def element_ranges(activate: lbir.ActivateOp) -> tuple[Integers, Integers]:
-    """The lowest and highest integer that each element of an activation's input can have."""
-    size = lbir.size_of(activate.input)
-    source = activate.input.owner
-    if isinstance(source, lbir.DenseOp):
-        low, high = source.channel_ranges()
-        rows = size // len(low)
-        return np.tile(low, rows), np.tile(high, rows)
-    element = lbir.range_of(activate.input)
-    return np.full(size, element.low, np.int64), np.full(size, element.high, np.int64)
 
 
 def _as_requantisation(

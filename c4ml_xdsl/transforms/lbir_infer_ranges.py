@@ -44,7 +44,7 @@ class LbirInferRanges(ModulePass):
                 continue
             for operation in list(network.body.block.ops):
                 match operation:
-                    case lbir.DenseOp():
+                    case lbir.DenseOp() | lbir.ConvOp() | lbir.AddOp():
                         low, high = operation.channel_ranges()
                         ends = int(low.min()), int(high.max())
                     case lbir.RequantizeOp():
@@ -55,9 +55,27 @@ class LbirInferRanges(ModulePass):
                             extremes, operation.shift.value.data, RoundingMode(operation.rounding.data)
                         )
                         ends = tuple(int(each) for each in np.clip(rounded, old.low, old.high))
-                    case lbir.ReshapeOp() | lbir.TransposeOp():
+                    case (
+                        lbir.ReshapeOp()
+                        | lbir.TransposeOp()
+                        | lbir.GatherOp()
+                        | lbir.BroadcastOp()
+                        | lbir.MaxPoolOp()
+                        | lbir.PatchesOp()
+                    ):
                         source = lbir.range_of(operation.input)
                         ends = source.low, source.high
+                    case lbir.PadOp():
+                        source, value = lbir.range_of(operation.input), lbir.integers(operation.value)
+                        ends = min(source.low, int(value.min())), max(source.high, int(value.max()))
+                    case lbir.ConcatOp():
+                        sources = [lbir.range_of(each) for each in operation.inputs]
+                        ends = min(each.low for each in sources), max(each.high for each in sources)
+                    case lbir.MultiplyOp():
+                        ends = lbir.product_range(lbir.range_of(operation.lhs), lbir.range_of(operation.rhs))
+                    case lbir.MaximumOp():
+                        a, b = lbir.range_of(operation.lhs), lbir.range_of(operation.rhs)
+                        ends = max(a.low, b.low), max(a.high, b.high)
                     case lbir.TableOp():
                         table = lbir.integers(operation.table)
                         ends = int(table.min()), int(table.max())
@@ -76,4 +94,4 @@ def _narrow_tables(value: SSAValue, low: int, high: int) -> None:
     for use in value.uses:
         if isinstance(use.operation, lbir.TableOp):
             table = lbir.integers(use.operation.table)
-            use.operation.properties["table"] = lbir.dense(table[:, low - old.low : high - old.low + 1])
+            use.operation.properties["table"] = lbir.dense(table[..., low - old.low : high - old.low + 1])

@@ -1,14 +1,15 @@
 """The pass `lbir-unroll-neurons`."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, TensorType, i64
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
@@ -18,6 +19,16 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.unique_names import unique_name
 
 ACTIVATIONS = (lbir.RequantizeOp, lbir.ThresholdOp, lbir.TableOp)
+LAYERS = (
+    lbir.DenseOp,
+    lbir.ConvOp,
+    lbir.MaxPoolOp,
+    lbir.AddOp,
+    lbir.MultiplyOp,
+    lbir.MaximumOp,
+    lbir.TopKOp,
+    *ACTIVATIONS,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class LbirUnrollNeurons(ModulePass):
     }
     lbir.network @g inputs [#lbir.port<"x" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
     ^bb0(%x: tensor<1x2x!lbir.int<0, 3>>):
-      %z = lbir.call @Gemm_0 %x node "Gemm_0" : tensor<1x2x!lbir.int<0, 3>> -> tensor<1x1x!lbir.int<0, 1>>
+      %z = lbir.call @Gemm_0(%x) node "Gemm_0" : tensor<1x2x!lbir.int<0, 3>> -> tensor<1x1x!lbir.int<0, 1>>
       lbir.output %z : tensor<1x1x!lbir.int<0, 1>>
     }
     ```
@@ -57,31 +68,54 @@ class LbirUnrollNeurons(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         names: set[str] = set()
         for network in list(op.body.block.ops):
-            if not isinstance(network, lbir.NetworkOp):
-                continue
-            names.add(network.sym_name.data)
-            for operation in list(network.body.block.ops):
-                if operation.parent is None or not isinstance(operation, (lbir.DenseOp, lbir.TopKOp, *ACTIVATIONS)):
-                    continue
-                activation: Operation | None = None
-                if isinstance(operation, lbir.DenseOp):
-                    uses = list(operation.result.uses)
-                    if len(uses) == 1 and isinstance(uses[0].operation, ACTIVATIONS):
-                        activation = uses[0].operation
-                last = operation if activation is None else activation
-                name = _unique(operation.label, names)
-                layer = _unroll(name, operation, activation)
-                op.body.block.insert_op_before(layer, network)
-                # the call stands for the tensor that it produces, so it has the name of the last node
-                node = last.node if isinstance(last, lbir.LayerOp) and last.node is not None else operation.node
-                call = lbir.CallOp(
-                    name, operation.operands[0], last.results[0].type, None if node is None else node.data
-                )
-                network.body.block.insert_op_before(call, operation)
-                last.results[0].replace_all_uses_with(call.result)
-                for old in (last, operation) if last is not operation else (operation,):
-                    old.detach()
-                    old.erase()
+            if isinstance(network, lbir.NetworkOp):
+                names.add(network.sym_name.data)
+                for operation in list(network.body.block.ops):
+                    if operation.parent is not None and isinstance(operation, LAYERS):
+                        _unroll(operation, network, names)
+
+
+def _fused_activation(operation: lbir.LayerOp) -> Operation | None:
+    """The activation that alone reads a layer's result and has the same parameters at every position."""
+    if isinstance(operation, (*ACTIVATIONS, lbir.TopKOp)) or not operation.results[0].has_one_use():
+        return None
+    reader = next(iter(operation.results[0].uses)).operation
+    if not isinstance(reader, ACTIVATIONS):
+        return None
+    free = _function_axes(operation)
+    shape = _parameter_shape(reader)
+    fits = free is None or all(size == 1 or axis in free for axis, size in enumerate(shape))
+    return reader if fits else None
+
+
+def _parameter_shape(operation: Operation) -> tuple[int, ...]:
+    """The shape of an elementwise operation's parameters: 1 along the axes that they don't vary along."""
+    rank = len(lbir.shape_of(operation.results[0]))
+    shapes: list[tuple[int, ...]] = [(1,) * rank]
+    match operation:
+        case lbir.RequantizeOp():
+            shapes.append(lbir.integers(operation.offset).shape)
+        case lbir.ThresholdOp():
+            shapes.append(lbir.integers(operation.base).shape)
+        case lbir.TableOp():
+            shapes.append(lbir.integers(operation.table).shape[:-1])
+        case lbir.AddOp():
+            shapes += [lbir.integers(each).shape for each in (*operation.coefficients, operation.constant)]
+        case _:
+            pass
+    return np.broadcast_shapes(*shapes)
+
+
+def _function_axes(operation: Operation) -> tuple[int, ...] | None:
+    """The axes of a result along which one module computes all elements; None where the layer may choose."""
+    rank = len(lbir.shape_of(operation.results[0]))
+    match operation:
+        case lbir.DenseOp() | lbir.TopKOp():
+            return (rank - 1,)
+        case lbir.ConvOp() | lbir.MaxPoolOp():
+            return (1,)
+        case _:
+            return None
 
 
 def _unique(label: str, names: set[str]) -> str:
@@ -105,72 +139,218 @@ def rounding_constant(mode: RoundingMode, shift: int) -> int:
     return (1 << shift) >> 1 if mode in (RoundingMode.HALF_EVEN, RoundingMode.HALF_UP) else 0
 
 
-def _unroll(name: str, operation: lbir.LayerOp, activation: Operation | None) -> neuron.LayerOp:
-    source = operation.operands[0]
-    element, size = lbir.range_of(source), lbir.size_of(source)
-    block = Block(arg_types=[integer_type(element.low, element.high)] * size)
-    for index, argument in enumerate(block.args):
-        argument.name_hint = f"x{index}"
-    values: list[SSAValue] = [*block.args]
-    words: list[str] = []
+@dataclass(frozen=True)
+class _Rows:
+    """How a result is computed in rows: its axes, positions first, and the sizes of both."""
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    lead: int
+    """How many of the axes number positions."""
+
+    @staticmethod
+    def of(operation: Operation, activation: Operation | None) -> "_Rows":
+        """Rows as few and long as the operation needs; single positions where all axes are alike."""
+        shape = lbir.shape_of(operation.results[0])
+        axes = _function_axes(operation)
+        if axes is None:
+            parameters = np.broadcast_shapes(*(_parameter_shape(o) for o in (operation, activation) if o is not None))
+            axes = tuple(axis for axis, size in enumerate(parameters) if size > 1)
+            channel = min(1, len(shape) - 1)
+            if channel not in axes and shape:
+                axes = tuple(sorted((channel, *axes)))
+        lead = tuple(axis for axis in range(len(shape)) if axis not in axes)
+        return _Rows(shape, (*lead, *axes), len(lead))
+
+    @property
+    def positions(self) -> int:
+        """The number of rows."""
+        return math.prod(self.shape[axis] for axis in self.axes[: self.lead])
+
+    @property
+    def outputs(self) -> int:
+        """The elements of a row."""
+        return math.prod(self.shape) // self.positions
+
+    @property
+    def plain(self) -> bool:
+        """Whether the rows are just the tensor's elements in order."""
+        return self.axes == tuple(range(len(self.shape)))
+
+    def parameters(self, array: Integers, trailing: int = 0) -> Integers:
+        """A parameter that broadcasts against the result (but for its last axes), for each output of a row."""
+        lead, tail = array.shape[: array.ndim - trailing], array.shape[array.ndim - trailing :]
+        full = array.reshape((1,) * (len(self.shape) - len(lead)) + lead + tail)
+        full = full.transpose(*self.axes, *range(len(self.shape), full.ndim))
+        row = full[(0,) * self.lead]  # parameters don't vary along the positions
+        sizes = tuple(self.shape[axis] for axis in self.axes[self.lead :])
+        return np.broadcast_to(row, (*sizes, *tail)).reshape(self.outputs, *tail)
+
+
+def _unroll(operation: lbir.LayerOp, network: lbir.NetworkOp, names: set[str]) -> None:
+    """Replaces a layer, with the activation that it is fused with, by a call."""
+    activation = _fused_activation(operation)
+    last = operation if activation is None else activation
+    block = network.body.block
+    rows = _Rows.of(operation, activation)
+
+    def insert(created: lbir.LayerOp) -> SSAValue:
+        block.insert_op_before(created, operation)
+        return created.results[0]
+
+    def reshaped(value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
+        return value if lbir.shape_of(value) == shape else insert(lbir.ReshapeOp(value, shape))
+
+    def transposed(value: SSAValue, axes: tuple[int, ...]) -> SSAValue:
+        return value if axes == tuple(range(len(axes))) else insert(lbir.TransposeOp(value, axes))
+
+    match operation:
+        case lbir.DenseOp() | lbir.TopKOp():
+            operands = [operation.operands[0]]
+            result_shape = rows.shape
+        case lbir.ConvOp() | lbir.MaxPoolOp():
+            kernel = (
+                lbir.integers(operation.weights).shape[2:]
+                if isinstance(operation, lbir.ConvOp)
+                else operation.kernel.data
+            )
+            operands = [
+                insert(lbir.PatchesOp(operation.input, kernel, operation.strides.data, operation.dilations.data))
+            ]
+            result_shape = (1, rows.positions, rows.outputs)
+        case _:
+            result_shape = (rows.positions, rows.outputs)
+            operands = list[SSAValue]()
+            for value in operation.operands:
+                if lbir.shape_of(value) != rows.shape:
+                    value = insert(lbir.BroadcastOp(value, rows.shape))
+                operands.append(reshaped(transposed(value, rows.axes), result_shape))
+    name = _unique(operation.label, names)
+    layer = _layer(name, operation, activation, operands, rows)
+    network_parent = network.parent
+    assert network_parent is not None
+    network_parent.insert_op_before(layer, network)
+    # the call stands for the tensor that it produces, so it has the name of the last node
+    node = last.node if isinstance(last, lbir.LayerOp) and last.node is not None else operation.node
+    result_type = TensorType(lbir.range_of(last.results[0]), list(result_shape))
+    axes = None if rows.plain else rows.axes
+    value = insert(lbir.CallOp(name, operands, result_type, None if node is None else node.data, axes))
+    if isinstance(operation, lbir.ConvOp | lbir.MaxPoolOp):
+        value = transposed(value, (0, 2, 1))
+        value = reshaped(value, rows.shape)
+    elif result_shape != rows.shape or not rows.plain:
+        value = reshaped(value, tuple(rows.shape[axis] for axis in rows.axes))
+        value = transposed(value, tuple(int(axis) for axis in np.argsort(rows.axes)))
+    last.results[0].replace_all_uses_with(value)
+    for old in (last, operation) if last is not operation else (operation,):
+        old.detach()
+        old.erase()
+
+
+def _layer(
+    name: str, operation: lbir.LayerOp, activation: Operation | None, operands: list[SSAValue], rows: _Rows
+) -> neuron.LayerOp:
+    """The layer that computes one row."""
+    sizes = [lbir.shape_of(value)[-1] for value in operands]
+    types = [
+        integer_type(lbir.range_of(value).low, lbir.range_of(value).high)
+        for value, size in zip(operands, sizes, strict=True)
+        for _ in range(size)
+    ]
+    block = Block(arg_types=types)
+    letters = "x" if len(operands) == 1 else "abcdefghijklmnopqrstuvw"
+    arguments: list[list[SSAValue]] = []
+    position = 0
+    for number, size in enumerate(sizes):
+        group = block.args[position : position + size]
+        position += size
+        arguments.append([*group])
+        for index, argument in enumerate(group):
+            argument.name_hint = f"{letters[number % len(letters)]}{index}"
     operations: list[Operation] = []
-    bias: Integers = np.zeros(size, np.int64)
-    if isinstance(operation, lbir.DenseOp):
-        inputs, outputs = lbir.shape_of(source)[-1], lbir.shape_of(operation.result)[-1]
-        rows = size // inputs
-        bias = np.tile(lbir.integers(operation.bias), rows)
+    bias: Integers = np.zeros(rows.outputs, np.int64)
+    words = f"{operation.name.removeprefix('lbir.')} {sum(sizes)} -> {rows.outputs}"
+    values: list[SSAValue]
+    if isinstance(operation, lbir.DenseOp | lbir.ConvOp | lbir.AddOp):
+        if isinstance(operation, lbir.AddOp):
+            bias = rows.parameters(lbir.integers(operation.constant))
+        else:
+            bias = lbir.integers(operation.bias)
         constant = np.zeros_like(bias)
         if activation is None:
             constant = bias
         elif isinstance(activation, lbir.RequantizeOp):
             mode, shift = RoundingMode(activation.rounding.data), activation.shift.value.data
-            constant = bias + lbir.integers(activation.offset).reshape(-1) + rounding_constant(mode, shift)
-        values = _sums(operation, values, rows, constant, operations)
+            constant = bias + rows.parameters(lbir.integers(activation.offset)) + rounding_constant(mode, shift)
+        values = _sums(_linear_forms(operation, arguments, rows), constant, operations)
         bias = bias - constant
-        words.append(f"dense {inputs} -> {outputs}")
+    elif isinstance(operation, lbir.TopKOp):
+        words = f"indices of the {operation.order.data} {rows.outputs} of {sum(sizes)}"
+        values = _top_k(operation, arguments[0], operations)
+    elif isinstance(operation, lbir.MaxPoolOp | lbir.MaximumOp | lbir.MultiplyOp):
+        values = []
+        for index in range(rows.outputs):
+            if isinstance(operation, lbir.MaxPoolOp):
+                size = sizes[0] // rows.outputs
+                created: Operation = neuron.MaxOp.of(arguments[0][index * size : (index + 1) * size])
+            elif isinstance(operation, lbir.MaximumOp):
+                created = neuron.MaxOp.of([arguments[0][index], arguments[1][index]])
+            else:
+                created = neuron.MultiplyOp.of(arguments[0][index], arguments[1][index])
+            created.results[0].name_hint = f"m{index}"
+            operations.append(created)
+            values.append(created.results[0])
+    else:
+        activation, values = operation, arguments[0]
     sums = [lbir.range_of(value) for value in values]
-    if isinstance(operation, lbir.TopKOp):
-        values = _top_k(operation, values, operations)
-        words.append(f"indices of the {operation.order.data} {lbir.shape_of(operation.result)[-1]}")
-    elif activation is None and not isinstance(operation, lbir.DenseOp):
-        activation = operation
     if activation is not None:
-        values = _activations(activation, values, bias, operations)
-        words.append(activation.name.removeprefix("lbir."))
+        values = _activations(activation, values, bias, rows, operations)
+        if activation is not operation:
+            words += f", {activation.name.removeprefix('lbir.')}"
     block.add_ops(operations)
     block.add_op(neuron.YieldOp(values))
     ends = [lbir.range_of(value) for value in values]
-    description = ", ".join(words) + f"; inputs {element.low} to {element.high}"
-    if isinstance(operation, lbir.DenseOp) and activation is not None:
-        description += f", sums {min(s.low for s in sums)} to {max(s.high for s in sums)}"
-    description += f", outputs {min(e.low for e in ends)} to {max(e.high for e in ends)}"
-    return neuron.LayerOp(name, Region(block), description)
+    words += f"; inputs {min(t.low for t in types)} to {max(t.high for t in types)}"
+    if activation is not None and activation is not operation:
+        words += f", sums {min(s.low for s in sums)} to {max(s.high for s in sums)}"
+    words += f", outputs {min(e.low for e in ends)} to {max(e.high for e in ends)}"
+    return neuron.LayerOp(name, Region(block), words, sizes if len(sizes) > 1 else None)
 
 
-def _sums(
-    dense: lbir.DenseOp, values: list[SSAValue], rows: int, constant: Integers, operations: list[Operation]
-) -> list[SSAValue]:
-    weights = lbir.integers(dense.weights)
-    inputs = int(weights.shape[1])
-    element = lbir.range_of(dense.input)
-    low, high = lbir.dense_ranges(weights, np.zeros(len(weights), np.int64), element)
-    used = [[index for index, weight in enumerate(row) if weight] for row in cast(list[list[int]], weights.tolist())]
+LinearForm: TypeAlias = tuple[list[SSAValue], list[int]]
+
+
+def _linear_forms(
+    operation: lbir.DenseOp | lbir.ConvOp | lbir.AddOp, arguments: list[list[SSAValue]], rows: _Rows
+) -> list[LinearForm]:
+    """The terms and coefficients of each output of a row."""
+    if isinstance(operation, lbir.AddOp):
+        factors = [cast(list[int], rows.parameters(lbir.integers(each)).tolist()) for each in operation.coefficients]
+        columns = zip(*(zip(group, numbers, strict=True) for group, numbers in zip(arguments, factors, strict=True)))
+        pairs = [[(term, number) for term, number in column if number] for column in columns]
+        return [([term for term, _ in each], [number for _, number in each]) for each in pairs]
+    weights = lbir.integers(operation.weights)
+    groups = operation.groups.value.data if isinstance(operation, lbir.ConvOp) else 1
+    matrix = weights.reshape(len(weights), -1)
+    forms: list[LinearForm] = []
+    for output, row in enumerate(matrix.tolist()):
+        start = output // (len(matrix) // groups) * matrix.shape[1]
+        used = [index for index, weight in enumerate(row) if weight]
+        forms.append(([arguments[0][start + index] for index in used], [row[index] for index in used]))
+    return forms
+
+
+def _sums(forms: list[LinearForm], constant: Integers, operations: list[Operation]) -> list[SSAValue]:
     results: list[SSAValue] = []
-    for row in range(rows):
-        for output in range(len(weights)):
-            index = len(results)
-            added = int(constant[index])
-            terms = [values[row * inputs + position] for position in used[output]]
-            result_type = integer_type(int(low[output]) + added, int(high[output]) + added)
-            if terms:
-                operation: Operation = neuron.SumOp.of(
-                    terms, weights[output, used[output]].tolist(), added, result_type
-                )
-            else:
-                operation = neuron.ConstantOp.of(added)
-            operation.results[0].name_hint = f"acc{index}"
-            operations.append(operation)
-            results.append(operation.results[0])
+    for index, ((terms, coefficients), added) in enumerate(zip(forms, cast(list[int], constant.tolist()), strict=True)):
+        if terms:
+            low, high = neuron.interval(terms, coefficients, added)
+            operation: Operation = neuron.SumOp.of(terms, coefficients, added, integer_type(low, high))
+        else:
+            operation = neuron.ConstantOp.of(added)
+        operation.results[0].name_hint = f"acc{index}"
+        operations.append(operation)
+        results.append(operation.results[0])
     return results
 
 
@@ -237,10 +417,10 @@ def _top_k(top_k: lbir.TopKOp, values: list[SSAValue], operations: list[Operatio
 
 
 def _activations(
-    activation: Operation, values: list[SSAValue], bias: Integers, operations: list[Operation]
+    activation: Operation, values: list[SSAValue], bias: Integers, rows: _Rows, operations: list[Operation]
 ) -> list[SSAValue]:
     results: list[SSAValue] = []
-    create = _creator(activation, bias)
+    create = _creator(activation, bias, rows)
     for index, value in enumerate(values):
         operation = create(index, value)
         operation.results[0].name_hint = f"y{index}"
@@ -249,11 +429,11 @@ def _activations(
     return results
 
 
-def _creator(activation: Operation, bias: Integers) -> Callable[[int, SSAValue], Operation]:
+def _creator(activation: Operation, bias: Integers, rows: _Rows) -> Callable[[int, SSAValue], Operation]:
     """The scalar operation of an element, for a value to which `bias` is still to be added."""
     match activation:
         case lbir.RequantizeOp():
-            offset = np.broadcast_to(lbir.integers(activation.offset).reshape(-1), bias.shape) + bias
+            offset = rows.parameters(lbir.integers(activation.offset)) + bias
             element = lbir.range_of(activation.result)
             result_type = integer_type(element.low, element.high)
 
@@ -270,8 +450,8 @@ def _creator(activation: Operation, bias: Integers) -> Callable[[int, SSAValue],
 
             return requantize
         case lbir.ThresholdOp():
-            thresholds = lbir.integers(activation.thresholds) - bias[:, None]
-            base, ascending = lbir.integers(activation.base), lbir.integers(activation.ascending)
+            thresholds = rows.parameters(lbir.integers(activation.thresholds), 1) - bias[:, None]
+            base, ascending = (rows.parameters(lbir.integers(e)) for e in (activation.base, activation.ascending))
 
             def threshold(index: int, value: SSAValue) -> Operation:
                 element = lbir.range_of(value)
@@ -295,7 +475,7 @@ def _creator(activation: Operation, bias: Integers) -> Callable[[int, SSAValue],
 
             return threshold
         case lbir.TableOp():
-            table, lowest = lbir.integers(activation.table), lbir.range_of(activation.input).low
+            table, lowest = rows.parameters(lbir.integers(activation.table), 1), lbir.range_of(activation.input).low
 
             def look_up(index: int, value: SSAValue) -> Operation:
                 element = lbir.range_of(value)

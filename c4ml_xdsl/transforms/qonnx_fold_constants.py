@@ -17,7 +17,7 @@ class QonnxFoldConstants(ModulePass):
     """
     Evaluates what doesn't depend on the inputs, in float32 as ONNX runs it.
 
-    A quantised parameter keeps its integers: it becomes a `qonnx.quantized_constant`, also through a transpose or
+    A quantised parameter (of a Quant, or of a DequantizeLinear) keeps its integers: it becomes a `qonnx.quantized_constant`, also through a transpose or
     reshape. Shapes of static tensors fold, Identity, Dropout and casts between floats vanish, and so does what nobody
     reads.
 
@@ -90,6 +90,8 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
             node_name=node.label,
             tensor_name=tensor,
         )
+    if isinstance(node, qonnx.DequantizeLinearOp):
+        return _dequantized(node, arrays, tensor)
     source = producers[0] if producers else None
     if isinstance(source, qonnx.QuantizedConstantOp) and isinstance(node, qonnx.TransposeOp | qonnx.ReshapeOp):
         if isinstance(node, qonnx.TransposeOp) or (source.scale_array.size == 1 == source.zero_point_array.size):
@@ -114,6 +116,28 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
                 tensor_name=tensor,
             )
     return qonnx.InitializerOp(evaluate(node, arrays), tensor)
+
+
+def _dequantized(node: qonnx.DequantizeLinearOp, arrays: list[Array | None], tensor: str | None) -> Operation:
+    """The quantised constant that a DequantizeLinear makes of integers."""
+    codes, scale = arrays[0], arrays[1]
+    assert codes is not None
+    assert scale is not None
+    evaluate(node, arrays)  # says what doesn't fit, naming the node
+    zero = arrays[2] if len(arrays) > 2 and arrays[2] is not None else np.zeros(scale.shape, codes.dtype)
+    axis = node.int_attribute("axis", 1) % max(codes.ndim, 1)
+    shape = [-1 if each == axis else 1 for each in range(codes.ndim)]
+    scale, zero = (each if each.size == 1 else each.reshape(shape) for each in (scale, zero))
+    return qonnx.QuantizedConstantOp(
+        codes.astype(np.int64),
+        _fitting(scale, codes.ndim),
+        _fitting(zero, codes.ndim),
+        bits=codes.dtype.itemsize * 8,
+        signed=codes.dtype.kind == "i",
+        narrow=False,
+        node_name=node.label,
+        tensor_name=tensor,
+    )
 
 
 def _spread(array: Array, rank: int) -> Array:

@@ -1,11 +1,12 @@
 """The pass `qonnx-infer-shapes`."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
@@ -20,7 +21,8 @@ class QonnxInferShapes(ModulePass):
     Gives every value a static shape, by running the graph once on zeros.
 
     A symbolic batch dimension (the first one) becomes 1. What a shape computation yields is known, so reshapes to
-    computed shapes come out static too. A model that can't be run is refused here, naming the node.
+    computed shapes come out static too. What no output depends on is left as it is. A model that can't be run is refused
+    here, naming the node.
 
     Before:
     ```mlir
@@ -44,8 +46,11 @@ class QonnxInferShapes(ModulePass):
         graph = graph_of(op)
         examples: dict[SSAValue, Array | None] = {}
         for name, argument in list(graph.inputs.items()):
-            examples[argument] = np.zeros(_input_shape(name, argument), np.float32)
+            examples[argument] = np.zeros(_input_shape(name, argument), _input_type(argument))
+        read = _read_operations(graph)
         for operation in list(graph.body.block.ops):
+            if operation not in read:
+                continue
             constant = constant_of(operation)
             if constant is not None:
                 examples[operation.results[0]] = constant
@@ -60,6 +65,26 @@ class QonnxInferShapes(ModulePass):
                 if value.type != wanted:
                     Rewriter.replace_value_with_new_type(value, wanted)
         graph.update_function_type()
+
+
+def _read_operations(graph: qonnx.GraphOp) -> set[Operation]:
+    """The operations that an output depends on; what nobody reads need not be known."""
+    read: set[Operation] = set()
+    values: set[SSAValue] = set(graph.return_op.operands)
+    for operation in reversed(list(graph.body.block.ops)):
+        if any(result in values for result in operation.results):
+            read.add(operation)
+            values.update(operation.operands)
+    return read
+
+
+def _input_type(argument: SSAValue) -> np.dtype[Any]:
+    """The numpy type of an input: integers stay integers, all floats are float32."""
+    argument_type = argument.type
+    if not isinstance(argument_type, TensorType):
+        return np.dtype(np.float32)
+    dtype = qonnx.dtype_of(cast("TensorType[Attribute]", argument_type).element_type)
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype
 
 
 def _input_shape(name: str, argument: SSAValue) -> tuple[int, ...]:

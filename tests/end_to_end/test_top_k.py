@@ -69,9 +69,11 @@ def test_top_k(largest: int, bias: list[float] | None) -> None:
     np.testing.assert_array_equal(circuit(X), want)
 
 
-def test_scales_for_each_channel_are_refused() -> None:
+def test_scales_for_each_channel_meet_on_one_grid() -> None:
     proto = model(helper.make_node("ArgMax", ["scaled"], ["index"], "extreme", axis=-1))
     proto.graph.node.insert(2, helper.make_node("Mul", ["scores", "factors"], ["scaled"], "channels"))
-    proto.graph.initializer.append(numpy_helper.from_array(np.arange(1, SIZE + 1, dtype=np.float32), "factors"))
-    with pytest.raises(UnsupportedModelError, match=r"extreme: its input has scales for each channel"):
-        c4ml.compile(proto)
+    factors = np.array([1, 0.75, 3, 0.1, 1.5], np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(factors, "factors"))
+    got = c4ml.compile(proto)(X)
+    assert isinstance(got, np.ndarray)
+    np.testing.assert_array_equal(got.reshape(-1), (scores(X, None) * factors.astype(np.float64)).argmax(axis=1))

@@ -2,7 +2,7 @@
 
 // Whatever is printed is parsed again: the second c4ml-opt sees to that.
 
-lbir.network @net inputs [#lbir.port<"x" bits 8 range [-127, 127] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 4 range [0, 15] scale array<f64: 1.0, 2.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "softmax">] {
+lbir.network @net inputs [#lbir.port<"x" bits 8 range [-127, 127] scale array<f64: 0.5> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 4 range [0, 15] scale array<f64: 1.0, 2.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "softmax" along 0>] {
 ^bb0(%x: tensor<1x2x!lbir.int<-127, 127>>):
   %d = lbir.dense %x weights dense<[[1, -1], [0, 2]]> : tensor<2x2xi8> bias dense<[0, 3]> : tensor<2xi8> node "fc" : tensor<1x2x!lbir.int<-127, 127>> -> tensor<1x2x!lbir.int<-254, 257>>
   %r = lbir.requantize %d offset dense<[1, 0]> : tensor<2xi8> shift 4 round "half_even" node "act" : tensor<1x2x!lbir.int<-254, 257>> -> tensor<1x2x!lbir.int<0, 15>>
@@ -14,7 +14,7 @@ lbir.network @net inputs [#lbir.port<"x" bits 8 range [-127, 127] scale array<f6
 }
 
 // CHECK:      lbir.network @net inputs [#lbir.port<"x" bits 8 range [-127, 127]
-// CHECK-SAME: after "softmax">] {
+// CHECK-SAME: after "softmax" along 0>] {
 // CHECK-NEXT: ^bb0(%x: tensor<1x2x!lbir.int<-127, 127>>):
 // CHECK-NEXT:   %d = lbir.dense %x weights dense<[[1, -1], [0, 2]]> : tensor<2x2xi8> bias dense<[0, 3]> : tensor<2xi8> node "fc"
 // CHECK-NEXT:   %r = lbir.requantize %d offset dense<[1, 0]> : tensor<2xi8> shift 4 round "half_even" node "act"

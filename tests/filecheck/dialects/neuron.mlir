@@ -10,6 +10,13 @@ neuron.layer @fc "dense 2 -> 2" {
   neuron.yield %c, %r, %t, %u : !lbir.int<5, 5>, !lbir.int<0, 3>, !lbir.int<1, 4>, !lbir.int<0, 1>
 }
 
+neuron.layer @join operands [1, 1] {
+^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
+  %m = neuron.max %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<0, 7>
+  %p = neuron.multiply %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-24, 21>
+  neuron.yield %m, %p : !lbir.int<0, 7>, !lbir.int<-24, 21>
+}
+
 // CHECK:      neuron.layer @fc "dense 2 -> 2" {
 // CHECK-NEXT: ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
 // CHECK-NEXT:   %c = neuron.constant 5 : !lbir.int<5, 5>
@@ -18,3 +25,8 @@ neuron.layer @fc "dense 2 -> 2" {
 // CHECK-NEXT:   %t = neuron.threshold %s, [-3, 0, 9] base 1 falling 0 : !lbir.int<-35, 22> -> !lbir.int<1, 4>
 // CHECK-NEXT:   %u = neuron.table %b, [1, 0, 0, 1] : !lbir.int<0, 3> -> !lbir.int<0, 1>
 // CHECK-NEXT:   neuron.yield %c, %r, %t, %u :
+
+// CHECK:      neuron.layer @join operands [1, 1] {
+// CHECK-NEXT: ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
+// CHECK-NEXT:   %m = neuron.max %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<0, 7>
+// CHECK-NEXT:   %p = neuron.multiply %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-24, 21>

@@ -26,3 +26,17 @@
 %a = "test.op"() : () -> !lbir.int<0, 3>
 %t = neuron.threshold %a, [2, 1] base 0 falling 0 : !lbir.int<0, 3> -> !lbir.int<0, 2>
 // CHECK: the thresholds aren't sorted
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%m = neuron.max %a, %a : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 2>
+// CHECK: the range !lbir.int<0, 2> doesn't hold 0 to 3
+
+// -----
+
+neuron.layer @join operands [1, 2] {
+^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
+  neuron.yield %a : !lbir.int<-8, 7>
+}
+// CHECK: 2 arguments don't make operands of (1, 2)

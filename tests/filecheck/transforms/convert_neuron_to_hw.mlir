@@ -11,7 +11,7 @@ neuron.layer @act {
 }
 lbir.network @net inputs [#lbir.port<"x" bits 4 range [-8, 7] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
 ^bb0(%x: tensor<1x2x!lbir.int<-8, 7>>):
-  %y = lbir.call @act %x node "act" : tensor<1x2x!lbir.int<-8, 7>> -> tensor<1x2x!lbir.int<0, 3>>
+  %y = lbir.call @act(%x) node "act" : tensor<1x2x!lbir.int<-8, 7>> -> tensor<1x2x!lbir.int<0, 3>>
   lbir.output %y : tensor<1x2x!lbir.int<0, 3>>
 }
 

@@ -17,4 +17,4 @@ lbir.network @net inputs [#lbir.port<"x" bits 1 range [0, 1] scale array<f64: 1.
 // CHECK-NEXT:   %y0 = neuron.threshold %acc0, [2] base 1 falling 0 : !lbir.int<0, 3> -> !lbir.int<1, 2>
 // CHECK-NEXT:   %y1 = neuron.constant 2 : !lbir.int<2, 2>
 // CHECK-NEXT:   neuron.yield %y0, %y1
-// CHECK:      lbir.call @fc %x node "act"
+// CHECK:      lbir.call @fc(%x) node "act"
