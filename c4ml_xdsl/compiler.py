@@ -18,6 +18,7 @@ from c4ml_xdsl.errors import OptionError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
+from c4ml_xdsl.interpreters.qonnx import graph_of
 from c4ml_xdsl.ports import ports_of
 from c4ml_xdsl.report import layers_of
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
@@ -109,6 +110,7 @@ def _compile(
 
     with phase("import"):
         module = import_model(load_model(model))
+    names = list(graph_of(module).inputs)
     pipeline = options.pipeline()
     graph: ModuleOp | None = None
     front, back = pipeline.to_lbir(), pipeline.to_hw()
@@ -154,7 +156,7 @@ def _compile(
             "latency_cycles": 0,
             "initiation_interval": 1,
             "seconds": seconds,
-            "warnings": _warnings(verified),
+            "warnings": _warnings(verified) + _unread(lbir, names),
             "verified": verified,
         }
     )
@@ -169,6 +171,12 @@ def _warnings(verified: list[dict[str, Any]]) -> list[str]:
         for entry in verified
         if entry.get("ambiguous")
     ]
+
+
+def _unread(module: ModuleOp, names: list[str]) -> list[str]:
+    """The model's inputs that have no port, as nothing depends on them."""
+    ports = {port.tensor.data for port in network_of(module).inputs}
+    return [f"no output depends on the input {name}: it has no port" for name in names if name not in ports]
 
 
 def check_model(model: ModelSource, input_type: str | None = None) -> list[dict[str, Any]]:

@@ -252,7 +252,7 @@ def _batchable(graph: qonnx.GraphOp, known: Mapping[SSAValue, Array | None]) -> 
 # The graph -------------------------------------------------------------------------------------------------------
 
 
-_ELEMENTS_AT_ONCE = 1 << 26
+_ELEMENTS_AT_ONCE = 1 << 24
 """About how many elements all values of a batch may have; larger batches run in parts."""
 
 
@@ -322,6 +322,8 @@ def _sample_count(graph: qonnx.GraphOp, arguments: Mapping[SSAValue, Array]) -> 
     """How many samples the inputs hold along axis 0, None where they hold one without an axis for samples."""
     counts: set[int | None] = set()
     for name, argument in graph.inputs.items():
+        if argument not in arguments:
+            continue
         array, own = arguments[argument], _sample_shape(argument)
         if array.ndim and array.shape[1:] == own:
             counts.add(len(array))
@@ -364,7 +366,9 @@ def run(
     """
     graph = graph_of(module)
     arguments = {
-        argument: np.asarray(inputs[name], np.float32).astype(dtype) for name, argument in graph.inputs.items()
+        argument: np.asarray(inputs[name], np.float32).astype(dtype)
+        for name, argument in graph.inputs.items()
+        if argument.uses  # what nobody reads need not be given
     }
     samples = _sample_count(graph, arguments)
     known = _known(graph, dtype)

@@ -1,5 +1,6 @@
 """The pass `qonnx-fold-constants`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,15 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.dialects import qonnx
-from c4ml_xdsl.interpreters.qonnx import Array, constant_of, evaluate, graph_of, quantise, quantiser_bits
+from c4ml_xdsl.interpreters.qonnx import (
+    Array,
+    constant_of,
+    evaluate,
+    evaluate_outputs,
+    graph_of,
+    quantise,
+    quantiser_bits,
+)
 
 
 @dataclass(frozen=True)
@@ -54,24 +63,26 @@ class QonnxFoldConstants(ModulePass):
             ):
                 operation.output.replace_all_uses_with(operation.operands[0])
                 continue
-            folded = _folded(operation)
-            if folded is not None:
+            for result, folded in zip(operation.results, _folded(operation), strict=False):
                 block.insert_op_before(folded, operation)
-                operation.output.replace_all_uses_with(folded.results[0])
+                result.replace_all_uses_with(folded.results[0])
         for operation in reversed(list(block.ops)):
             if not isinstance(operation, qonnx.ReturnOp) and not any(each.uses for each in operation.results):
                 operation.detach()
                 operation.erase()
 
 
-def _folded(node: qonnx.NodeOp) -> Operation | None:
-    """The constant that a node computes, None where it depends on the inputs."""
+def _folded(node: qonnx.NodeOp) -> Sequence[Operation]:
+    """The constants that a node computes, one an output; none where it depends on the inputs."""
     tensor = node.output_names.data[0].data if node.output_names else None
     if isinstance(node, qonnx.ShapeOp):
-        return qonnx.InitializerOp(np.asarray(qonnx.static_shape(node.operands[0]), np.int64), tensor)
+        shape = qonnx.static_shape(node.operands[0])
+        if shape is None:
+            return ()
+        return (qonnx.InitializerOp(evaluate(node, [np.broadcast_to(np.float32(0), shape)]), tensor),)
     producers = [value.owner for value in node.operands]
     if not all(isinstance(each, qonnx.InitializerOp | qonnx.QuantizedConstantOp | qonnx.NoneOp) for each in producers):
-        return None
+        return ()
     arrays: list[Array | None] = [constant_of(each) if isinstance(each, Operation) else None for each in producers]
     if isinstance(node, qonnx.QuantOp | qonnx.IntQuantOp | qonnx.BipolarQuantOp):
         codes = quantise(node, arrays)
@@ -80,7 +91,7 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
         assert scale is not None
         assert zero is not None
         bits = 1 if bipolar or arrays[3] is None else quantiser_bits(node, arrays[3])
-        return qonnx.QuantizedConstantOp(
+        constant = qonnx.QuantizedConstantOp(
             codes.astype(np.int64),
             _fitting(scale, codes.ndim),
             _fitting(zero, codes.ndim),
@@ -90,8 +101,9 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
             node_name=node.label,
             tensor_name=tensor,
         )
+        return (constant,)
     if isinstance(node, qonnx.DequantizeLinearOp):
-        return _dequantized(node, arrays, tensor)
+        return (_dequantized(node, arrays, tensor),)
     source = producers[0] if producers else None
     if isinstance(source, qonnx.QuantizedConstantOp) and isinstance(node, qonnx.TransposeOp | qonnx.ReshapeOp):
         if isinstance(node, qonnx.TransposeOp) or (source.scale_array.size == 1 == source.zero_point_array.size):
@@ -105,7 +117,7 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
                     (source.code_array, *(_spread(x, rank) for x in (source.scale_array, source.zero_point_array)))
                 )
             ]
-            return qonnx.QuantizedConstantOp(
+            constant = qonnx.QuantizedConstantOp(
                 moved[0],
                 moved[1],
                 moved[2],
@@ -115,7 +127,8 @@ def _folded(node: qonnx.NodeOp) -> Operation | None:
                 node_name=node.label,
                 tensor_name=tensor,
             )
-    return qonnx.InitializerOp(evaluate(node, arrays), tensor)
+            return (constant,)
+    return [qonnx.InitializerOp(array, tensor) for array in evaluate_outputs(node, arrays)]
 
 
 def _dequantized(node: qonnx.DequantizeLinearOp, arrays: list[Array | None], tensor: str | None) -> Operation:

@@ -60,7 +60,9 @@ class QonnxInferShapes(ModulePass):
                 arrays = evaluate_outputs(operation, [examples[each] for each in operation.operands])
                 examples.update(zip(operation.results, arrays, strict=False))
         for value, example in examples.items():
-            if example is not None:
+            if example is not None and not (
+                isinstance(value.owner, Operation) and constant_of(value.owner) is not None
+            ):
                 wanted = TensorType(qonnx.element_type_of(example.dtype), example.shape)
                 if value.type != wanted:
                     Rewriter.replace_value_with_new_type(value, wanted)

@@ -100,13 +100,12 @@ def _convert(graph: qonnx.GraphOp, input_type: str | None) -> lbir.NetworkOp:
         ports = [outputs.output_port(c, name, value) for name, value in graph.outputs.items()]
     except VerifyException as error:
         raise UnsupportedModelError(graph.sym_name.data, str(error)) from error
-    for name in graph.inputs:
-        if name not in c.ports:
-            raise UnsupportedModelError(name, "nothing reads this input", remedy="Remove it from the model.")
+    if not c.ports:
+        raise UnsupportedModelError(graph.sym_name.data, "no output depends on an input", remedy="Export it again.")
     c.block.add_op(lbir.OutputOp([value for _, value in ports]))
     _merge_activations(c.block)
     _erase_unread(c.block)
-    inputs = [c.ports[name] for name in graph.inputs]
+    inputs = [c.ports[name] for name in graph.inputs if name in c.ports]
     block = _with_arguments(c.block, [value for _, value in inputs])
     return lbir.NetworkOp(graph.sym_name.data, [port for port, _ in inputs], [port for port, _ in ports], Region(block))
 

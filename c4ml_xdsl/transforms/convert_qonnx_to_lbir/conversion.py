@@ -203,7 +203,7 @@ class Conversion:
         integers = self.activate(Real(real.integers), [Step(operation, exact_floats(bound))], node, f"_{operation}")
         return Real(integers, real.steps)
 
-    def centred(self, node: qonnx.NodeOp, form: Affine) -> Affine:
+    def centred(self, node: qonnx.NodeOp, form: Affine, part: str = "_centred") -> Affine:
         """The same with zero point 0, the integers moved (and multiplied where the zero point isn't whole)."""
         if not np.any(form.zero):
             return form
@@ -211,9 +211,7 @@ class Conversion:
         if any(multiple % each.denominator for each in form.zero.reshape(-1)) or multiple > 1 << 20:
             self.refuse(node, "the zero point of its input isn't on the integers' grid", "Use whole zero points.")
         constant = -whole_numbers(form.zero * multiple)
-        integers = self.add(
-            lbir.AddOp([form.integers], [np.array(multiple, np.int64)], constant, f"{node.label}_centred")
-        )
+        integers = self.add(lbir.AddOp([form.integers], [np.array(multiple, np.int64)], constant, node.label + part))
         rank = len(lbir.shape_of(integers))
         scales = form.scales if multiple == 1 else (*form.scales, Step("div", full_rank(multiple, rank)))
         return Affine(integers, fractions_of(np.zeros((1,) * rank)), scales)

@@ -71,7 +71,7 @@ def _hard_sigmoid(node: qonnx.NodeOp, real: Real) -> Real:
 
 def times(real: Real, factor: Real) -> Real:
     """The product of two functions of the same integers."""
-    return real.then(Step("mul", other=factor.steps))
+    return real.combined("mul", factor)
 
 
 def _hard_swish(node: qonnx.NodeOp, real: Real) -> Real:
@@ -84,7 +84,7 @@ def _gelu(node: qonnx.NodeOp, real: Real) -> Real:
         inner = real.step("div_sqrt", 2.0).then(Step("erf"))
     else:
         cube = times(times(real, real), real).step("mul", 0.044715)
-        inner = real.then(Step("add", other=cube.steps)).step("mul", math.sqrt(2 / math.pi)).then(Step("tanh"))
+        inner = real.combined("add", cube).step("mul", math.sqrt(2 / math.pi)).then(Step("tanh"))
     return times(real, inner.step("add", 1.0).step("mul", 0.5))
 
 

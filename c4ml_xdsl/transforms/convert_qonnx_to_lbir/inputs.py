@@ -136,7 +136,9 @@ def _quantised(c: Conversion, raw: Raw, quantiser: Quantiser, node: qonnx.NodeOp
 
 def _port(c: Conversion, raw: Raw, quantiser: Quantiser, node: qonnx.NodeOp | None) -> SSAValue:
     """The input port for integers q with (q - zero) * scale = raw.scale * x + raw.offset, as a block argument."""
-    low, high, zero = quantiser.low, quantiser.high, fractions_of(quantiser.zero_point)
+    # a bipolar quantiser decides at 0, whatever its integers stand for
+    zero = fractions_of(0.5 if quantiser.bipolar else quantiser.zero_point)
+    low, high = quantiser.low, quantiser.high
     odd = isinstance(node, qonnx.QuantizeLinearOp) and any(each % 2 for each in zero.reshape(-1))
     shift = int(zero.reshape(-1)[0]) if odd else 0
     if odd:

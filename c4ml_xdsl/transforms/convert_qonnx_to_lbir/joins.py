@@ -43,7 +43,7 @@ def _join(c: Conversion, node: qonnx.NodeOp, a: Real, b: Real) -> Real:
     both_affine = affine_form(a) is not None and affine_form(b) is not None
     if a.integers is b.integers and not (both_affine and operation in ("add", "sub")):
         # functions of the same integers, as x * sigmoid(x)
-        return a.then(Step(operation, other=b.steps))
+        return a.combined(operation, b)
     if operation == "div":
         c.refuse(node, "it divides an activation by another one", "Export the model without it.")
     if operation == "mul":
@@ -67,7 +67,7 @@ def _lifted(c: Conversion, form: Affine, shape: tuple[int, ...]) -> Affine:
 
 def _product(c: Conversion, node: qonnx.NodeOp, a: Affine, b: Affine) -> Real:
     shape = np.broadcast_shapes(lbir.shape_of(a.integers), lbir.shape_of(b.integers))
-    a, b = (c.centred(node, _lifted(c, each, shape)) for each in (a, b))
+    a, b = (c.centred(node, _lifted(c, each, shape), f"_operand{i}") for i, each in enumerate((a, b)))
     return Real(c.add(lbir.MultiplyOp(a.integers, b.integers, node.label)), (*a.scales, *b.scales))
 
 

@@ -20,7 +20,8 @@ class Quantiser:
     """
     What a quantiser does: steps to integers of a range, and what they stand for, (integer - zero_point) * scale.
 
-    `scale` and `zero_point` broadcast; a bipolar one has the integers {0, 1} and a zero point of 1/2.
+    `scale` and `zero_point` broadcast; a bipolar one has the integers {0, 1}, 1 for x >= 0, and a zero point of 1/2
+    where the model's is 0.
     """
 
     steps: tuple[Step, ...]

@@ -49,6 +49,11 @@ class Real:
         """The same with one more step by a constant that broadcasts."""
         return self.then(Step(operation, full_rank(constant, self.rank)))
 
+    def combined(self, operation: str, other: "Real") -> "Real":
+        """An operation with another function of the same integers."""
+        steps = other.steps or (Step("add", full_rank(0.0, self.rank)),)
+        return self.then(Step(operation, other=steps))
+
     def moved(self, integers: SSAValue, move: Move) -> "Real":
         """What stands for `integers`, whose elements `move` has brought to their places."""
         return Real(integers, tuple(moved_step(step, self.shape, move) for step in self.steps))

@@ -1,0 +1,51 @@
+"""What a random model must show: it is exact at every level, or refused by name and reason."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import onnx
+
+import c4ml_xdsl as c4ml
+from c4ml_xdsl.errors import UnsupportedModelError
+from c4ml_xdsl.verification import check_rtl
+
+
+@dataclass
+class Tally:
+    """How many models came out how, and how often each operator was in one that is exact."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    operators: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def merge(self, other: "Tally") -> None:
+        """Adds another count."""
+        self.outcomes += other.outcomes
+        self.operators += other.operators
+        self.reasons += other.reasons
+
+
+def judge(model: onnx.ModelProto, tally: Tally, *, vectors: int = 48, simulator: str | None = None) -> None:
+    """
+    Compiles a model, which compares reference, lbir and hw; with `simulator` the Verilog too.
+
+    Raises VerificationError or AssertionError for a fault; anything else that is raised is a crash.
+    """
+    try:
+        circuit = c4ml.compile(model, vectors=vectors)
+    except UnsupportedModelError as error:
+        names = {name for node in model.graph.node for name in (node.name, *node.output)}
+        names |= {entry.name for entry in model.graph.input}
+        assert error.node in names, f"refused without a node: {error}"
+        assert error.reason, f"refused without a reason: {error}"
+        tally.outcomes["refused"] += 1
+        tally.reasons[error.reason] += 1
+        if __import__("os").environ.get("FUZZDUMP"):
+            onnx.save(model, f"/tmp/fuzz/refused_{abs(hash(error.reason))%10000}.onnx")
+        return
+    if simulator is not None:
+        check_rtl(circuit, circuit.simulator(simulator), simulator, vectors)
+        tally.outcomes["simulated"] += 1
+    tally.outcomes["exact"] += 1
+    tally.outcomes["ambiguous"] += any(entry.get("ambiguous") for entry in circuit.report["verified"])
+    tally.operators.update({node.op_type for node in model.graph.node})
