@@ -452,7 +452,7 @@ def models(draw: Callable[[Any], Any], most_nodes: int = 8) -> onnx.ModelProto:
             continue
         tensors.append(result)
     last = tensors[-1]
-    if last.kind == "other" and b.chance(95):
+    if last.kind == "other" and b.chance(98):
         last = b.quantise(last)
     ending = b.one_of("plain", "plain", "plain", "Softmax", "ArgMax")
     outputs = [last.name]

@@ -28,6 +28,7 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir import (
 )
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import Conversion, Handler
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.inputs import declared_types, raw_node, start_inputs
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import prefixed
 
 HANDLERS: dict[str, Handler] = {
     **quantisers.HANDLERS,
@@ -147,7 +148,8 @@ def _merge_activations(block: Block) -> None:
         source = operation.input.owner
         if isinstance(source, lbir.ActivateOp) and source.result.has_one_use():
             operation.operands[0] = source.input
-            operation.properties["steps"] = ArrayAttr([*source.steps, *operation.steps])
+            steps = prefixed(source.chain(), operation.chain())
+            operation.properties["steps"] = ArrayAttr([lbir.StepAttr.from_step(step) for step in steps])
             source.detach()
             source.erase()
 

@@ -165,6 +165,8 @@ class Conversion:
         """The same tensor with what isn't linear computed on integers, as far as that is exact."""
         pending = real
         while True:
+            if any(step.other is not None for step in pending.steps):
+                return pending  # its second chain is on these very integers
             index = next((i for i, s in enumerate(pending.steps) if s.operation in INTEGRAL), None)
             if index is not None:
                 head = Real(pending.integers, pending.steps[:index])
@@ -239,7 +241,10 @@ Handlers: TypeAlias = Mapping[str, Handler]
 
 def whole_numbers(numbers: Array) -> Integers:
     """Whole fractions as int64; raises VerifyException-like ValueError where they have more than 62 bits."""
+    numbers = np.asarray(numbers, object)
     flat = [int(each) for each in numbers.reshape(-1).tolist()]
+    if any(each.denominator != 1 for each in numbers.reshape(-1).tolist()):
+        raise AssertionError("a number that isn't whole stands for an integer")
     if any(abs(each) >= 1 << 61 for each in flat):
         raise OverflowError("integers of more than 62 bits")
     return np.array(flat, np.int64).reshape(numbers.shape)

@@ -72,9 +72,13 @@ def _product(c: Conversion, node: qonnx.NodeOp, a: Affine, b: Affine) -> Real:
 
 
 def _coefficients(
-    c: Conversion, node: qonnx.NodeOp, forms: Sequence[Affine]
-) -> tuple[list[Integers], tuple[Step, ...], Fractions]:
-    """Whole multiples of a common grid for each form, the grid's steps, and the sum of coefficient * zero."""
+    c: Conversion, node: qonnx.NodeOp, forms: Sequence[Affine], signs: Sequence[int] | None = None
+) -> tuple[list[Integers], tuple[Step, ...]]:
+    """
+    Whole multiples of a common grid for each form, and the grid's steps.
+
+    The zero points are whole on that grid: each one, or with `signs` their signed sum.
+    """
     if all(same_steps(form.scales, forms[0].scales) for form in forms):
         ones: list[Fractions] = [fractions_of(1) for _ in forms]
         steps, parts = forms[0].scales, ones
@@ -91,21 +95,23 @@ def _coefficients(
             for numbers in zip(*(each.reshape(-1).tolist() for each in spread), strict=True)
         ]
         steps, parts = c.scaled(node, grid), [each / grid for each in spread]
-    zero = sum((part * form.zero for part, form in zip(parts, forms, strict=True)), fractions_of(0))
-    denominator = math.lcm(*(each.denominator for each in np.asarray(zero).reshape(-1).tolist()))
+    zeros = [np.asarray(part * form.zero, object) for part, form in zip(parts, forms, strict=True)]
+    if signs is not None:
+        zeros = [np.asarray(sum((s * zero for s, zero in zip(signs, zeros, strict=True)), fractions_of(0)), object)]
+    denominator = math.lcm(*(each.denominator for zero in zeros for each in zero.reshape(-1).tolist()))
     if denominator > 1 << 20:
         c.refuse(node, "the zero points of its inputs have no common grid", "Use whole zero points.")
     if denominator > 1:
         steps = (*steps, Step("div", np.full((1,) * len(lbir.shape_of(forms[0].integers)), float(denominator))))
-        parts, zero = [part * denominator for part in parts], zero * denominator
-    return [whole_numbers(part) for part in parts], steps, np.asarray(zero)
+        parts = [part * denominator for part in parts]
+    return [whole_numbers(part) for part in parts], steps
 
 
 def _sum(c: Conversion, node: qonnx.NodeOp, a: Affine, b: Affine, sign: int) -> Real:
     """a + b or a - b on the finest grid that both need."""
     shape = np.broadcast_shapes(lbir.shape_of(a.integers), lbir.shape_of(b.integers))
     a, b = (_lifted(c, each, shape) for each in (a, b))
-    (first, second), steps, _ = _coefficients(c, node, [a, b])
+    (first, second), steps = _coefficients(c, node, [a, b], (1, sign))
     zero = fractions_of(first) * a.zero + sign * fractions_of(second) * b.zero
     value = c.add(lbir.AddOp([a.integers, b.integers], [first, sign * second], -whole_numbers(zero), node.label))
     return Real(value, steps)
@@ -115,7 +121,7 @@ def _on_one_grid(
     c: Conversion, node: qonnx.NodeOp, forms: Sequence[Affine], sign: int
 ) -> tuple[list[SSAValue], tuple[Step, ...]]:
     """Integers of one scale and no zero point for each form, multiplied by `sign`; and the steps behind them."""
-    factors, steps, _ = _coefficients(c, node, forms)
+    factors, steps = _coefficients(c, node, forms)
     values: list[SSAValue] = []
     negative = False
     rank = len(lbir.shape_of(forms[0].integers))

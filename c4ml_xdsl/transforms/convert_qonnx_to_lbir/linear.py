@@ -15,10 +15,12 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir.movement import padded, reshaped
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import (
     Affine,
     Fractions,
+    Inexact,
     Real,
     fractions_of,
     full_rank,
     greatest_common_divisor,
+    offset_steps,
     rational_scale,
 )
 
@@ -208,9 +210,20 @@ def _dense(c: Conversion, node: qonnx.NodeOp, source: Real, weights: tuple[Array
     codes, scale, zero = weights
     if source.shape[-1:] != codes.shape[1:]:
         c.refuse(node, f"weights of the shape {codes.shape} don't fit its input {source.shape}", "Export it again.")
+    kept: tuple[Step, ...] = ()
+    offset = form.zero
+    constants = [offset, *(s.constant for s in form.scales if s.constant is not None)]
+    by_row = any(each.size > 1 for each in constants) and all(each.shape[-1] == 1 for each in constants)
+    if by_row:  # what is the same for all inputs of a sum stays behind it
+        kept, form = form.scales, Affine(form.integers, fractions_of(np.zeros((1,) * source.rank)), ())
     integers, bias, steps = _accumulated(c, node, form, (codes, scale, zero), codes.shape[1], 1)
     value = c.add(lbir.DenseOp(form.integers, integers, bias, node.label))
-    return Real(value, _with_channels(steps, source.rank, source.rank - 1))
+    if by_row and np.any(offset):
+        try:
+            kept = (*offset_steps(-offset * fractions_of(integers.sum(axis=1))), *kept)
+        except Inexact:
+            c.refuse(node, "the zero point of its input has no exact value", "Use whole zero points.")
+    return Real(value, (*kept, *_with_channels(steps, source.rank, source.rank - 1)))
 
 
 def gemm(c: Conversion, node: qonnx.NodeOp) -> None:

@@ -13,7 +13,7 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.numerics.windows import Windows
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import Conversion, Handler
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.movement import padded
-from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import Real, compressed, full_rank
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import Real, compressed, full_rank, prefixed
 
 
 def _uniform(c: Conversion, node: qonnx.NodeOp, steps: Sequence[Step], axes: Sequence[int]) -> None:
@@ -45,7 +45,7 @@ def increasing(c: Conversion, node: qonnx.NodeOp, real: Real) -> Real:
         return real
     signs = compressed(sign.reshape(shape))
     integers = c.add(lbir.AddOp([real.integers], [signs], np.array(0, np.int64), f"{node.label}_signs"))
-    return Real(integers, (Step("mul", signs.astype(np.float64)), *real.steps))
+    return Real(integers, prefixed([Step("mul", signs.astype(np.float64))], real.steps))
 
 
 def _windows(c: Conversion, node: qonnx.NodeOp, source: Real) -> Windows:

@@ -87,6 +87,12 @@ def moved_step(step: Step, shape: tuple[int, ...], move: Move) -> Step:
     return replace(step, constant=constant, other=other)
 
 
+def prefixed(prefix: Sequence[Step], steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The chain of `steps` behind `prefix`, where second chains also start with it."""
+    moved = (s if s.other is None else replace(s, other=prefixed(prefix, s.other)) for s in steps)
+    return (*prefix, *moved)
+
+
 @dataclass(frozen=True)
 class Affine:
     """L(integers - zero), where L multiplies by the constants of `scales`; `zero` is exact and broadcasts."""

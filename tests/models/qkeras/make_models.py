@@ -1,7 +1,7 @@
 """
 Builds the QKeras models of this folder and their golden vectors; run it where TensorFlow and QKeras are installed:
 
-    pip install "tensorflow-cpu==2.15.1" "qkeras==0.9.0" "numpy<2" "setuptools<70" tensorflow-model-optimization \
+    pip install "tensorflow-cpu==2.15.1" "qkeras==0.9.0" "numpy<2" "setuptools<70" "tensorflow-model-optimization==0.7.5" \
         pyparsing networkx tqdm scikit-learn
     python make_models.py
 
@@ -15,6 +15,7 @@ builds the named ones.
 
 import os
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,7 @@ from qkeras import (
     QSeparableConv1D,
     QSeparableConv2D,
 )
-from qkeras.quantizers import quantized_bits, quantized_hswish, quantized_relu
+from qkeras.quantizers import quantized_bits, quantized_relu
 
 FOLDER = Path(__file__).parent
 SAMPLES = 64
@@ -85,7 +86,7 @@ def dense_bits() -> keras.Model:
     )
 
 
-@model("h5")
+@model("keras")
 def dense_auto() -> keras.Model:
     return keras.Sequential(
         [
@@ -127,7 +128,7 @@ def dense_auto_po2() -> keras.Model:
     )
 
 
-@model("h5")
+@model("keras")
 def binary_net() -> keras.Model:
     return keras.Sequential(
         [
@@ -142,7 +143,7 @@ def binary_net() -> keras.Model:
     )
 
 
-@model("h5")
+@model("keras")
 def ternary_net() -> keras.Model:
     return keras.Sequential(
         [
@@ -174,7 +175,7 @@ def stochastic_net() -> keras.Model:
 def conv2d() -> keras.Model:
     return keras.Sequential(
         [
-            layers.Input((7, 6, 2), name="x"),
+            layers.Input((5, 6, 2), name="x"),
             QActivation("quantized_bits(4,1,1)", name="in"),
             QConv2D(
                 3,
@@ -201,7 +202,7 @@ def conv2d() -> keras.Model:
 def depthwise() -> keras.Model:
     return keras.Sequential(
         [
-            layers.Input((6, 6, 2), name="x"),
+            layers.Input((5, 4, 2), name="x"),
             QActivation("quantized_bits(4,1,1)", name="in"),
             QDepthwiseConv2D(
                 3,
@@ -227,7 +228,7 @@ def depthwise() -> keras.Model:
 def separable() -> keras.Model:
     return keras.Sequential(
         [
-            layers.Input((6, 5, 2), name="x"),
+            layers.Input((4, 5, 2), name="x"),
             QActivation("quantized_bits(4,1,1)", name="in"),
             QSeparableConv2D(
                 4,
@@ -240,7 +241,7 @@ def separable() -> keras.Model:
                 activation="quantized_relu(4,2)",
                 name="sep2d",
             ),
-            layers.Reshape((10, 12), name="rows"),
+            layers.Reshape((8, 10), name="rows"),
             QSeparableConv1D(
                 3,
                 3,
@@ -254,11 +255,11 @@ def separable() -> keras.Model:
     )
 
 
-@model("h5")
+@model("keras")
 def conv2d_batchnorm() -> keras.Model:
     return keras.Sequential(
         [
-            layers.Input((6, 6, 2), name="x"),
+            layers.Input((6, 4, 2), name="x"),
             QActivation("quantized_bits(4,1,1)", name="in"),
             QConv2DBatchnorm(
                 3,
@@ -304,7 +305,7 @@ def pointwise_batchnorm() -> keras.Model:
     )
 
 
-@model("h5")
+@model("keras")
 def batch_normalization() -> keras.Model:
     return keras.Sequential(
         [
@@ -330,7 +331,7 @@ def batch_normalization() -> keras.Model:
 
 @model("h5")
 def pooling() -> keras.Model:
-    x = layers.Input((6, 6, 2), name="x")
+    x = layers.Input((5, 6, 2), name="x")
     y = QActivation("quantized_bits(4,1,1)", name="in")(x)
     a = layers.MaxPooling2D(3, strides=2, padding="same", name="max")(y)
     a = layers.AveragePooling2D(2, padding="same", name="mean")(a)
@@ -350,7 +351,7 @@ def pooling() -> keras.Model:
     return keras.Model(x, y)
 
 
-@model("keras")
+@model("h5")
 def relu_variants() -> keras.Model:
     x = layers.Input((16,), name="x")
     acts = [
@@ -361,14 +362,14 @@ def relu_variants() -> keras.Model:
         "quantized_relu(6,2,0,0.5)",
         quantized_bits(4, 1, 0, keep_negative=False),
         quantized_bits(5, 1, 0, alpha=0.75),
-        quantized_hswish(6, 2, 0),
+        "quantized_hswish(6,2,0)",
         quantized_bits(1, 1, 0, alpha=0.25),
     ]
     outputs = [QActivation(each, name=f"relu{index}")(x) for index, each in enumerate(acts)]
     return keras.Model(x, layers.Concatenate(name="cat")(outputs))
 
 
-@model("h5")
+@model("keras")
 def tanh_sigmoid() -> keras.Model:
     x = layers.Input((8,), name="x")
     q = QActivation("quantized_bits(8,2,1)", name="in")(x)
@@ -391,7 +392,7 @@ def tanh_sigmoid() -> keras.Model:
 
 @model("keras")
 def residual() -> keras.Model:
-    x = layers.Input((6, 6, 2), name="x")
+    x = layers.Input((4, 4, 2), name="x")
     q = QActivation("quantized_bits(4,1,1)", name="in")(x)
     a = QConv2D(
         2, 3, padding="same", kernel_quantizer=bits(4, 0, 1, alpha=1.0), bias_quantizer=bits(5, 1), name="conv1"
@@ -454,7 +455,7 @@ def two_inputs() -> keras.Model:
     return keras.Model([a, b], [z, product])
 
 
-@model("h5")
+@model("keras")
 def power_of_two() -> keras.Model:
     return keras.Sequential(
         [
@@ -571,43 +572,51 @@ def save(net: keras.Model, name: str, form: str) -> keras.Model:
         weights = FOLDER / f"{name}.weights.h5"
         (FOLDER / f"{name}.json").write_text(net.to_json())
         net.save_weights(weights)
+        shrink(weights)
         loaded = keras.models.model_from_json((FOLDER / f"{name}.json").read_text(), custom_objects=custom)
         loaded.load_weights(weights)
         return loaded
     path = FOLDER / f"{name}.{form}"
     net.save(path)
     loaded = keras.models.load_model(path, custom_objects=custom, compile=False)
-    if form == "h5":
-        shrink(path)
+    shrink(path)
     return loaded
 
 
 def shrink(path: Path) -> None:
-    """Writes an HDF5 file again in the newer, smaller layout."""
+    """Packs a file tighter than Keras does: HDF5 in its newer layout, archives compressed."""
     smaller = path.with_suffix(".tmp")
-    with h5py.File(path) as source, h5py.File(smaller, "w", libver="latest") as target:
-        for key, value in source.attrs.items():
-            target.attrs[key] = value
-        for key in source:
-            source.copy(key, target)
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(smaller, "w", zipfile.ZIP_DEFLATED) as target:
+            for name in source.namelist():
+                target.writestr(zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED)
+    else:
+        with h5py.File(path) as source, h5py.File(smaller, "w", libver="latest") as target:
+            for key, value in source.attrs.items():
+                target.attrs[key] = value
+            for key in source:
+                source.copy(key, target)
     smaller.replace(path)
+
+
+def samples(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Inputs of which every second sample lies on multiples of 1/8, the others on multiples of 1/1024."""
+    value = rng.normal(0.0, 1.0, (SAMPLES, *shape))
+    even = np.arange(SAMPLES).reshape(-1, *[1] * len(shape)) % 2 == 0
+    return np.where(even, np.round(value * 8) / 8, np.round(value * 1024) / 1024).astype(np.float32)
 
 
 def main(names: list[str]) -> None:
     """Builds the named models, or all of them."""
-    for index, (name, (form, builder)) in enumerate(MODELS.items()):
+    for name, (form, builder) in MODELS.items():
         if names and name not in names:
             continue
         keras.backend.clear_session()
-        rng = np.random.default_rng([SEED, index])
+        rng = np.random.default_rng([SEED, *name.encode()])
         net = builder()
         randomise(net, rng)
         loaded = save(net, name, form)
-        inputs: list[np.ndarray] = []
-        for each in loaded.inputs:
-            value = rng.normal(0.0, 1.0, (SAMPLES, *each.shape[1:]))
-            on_grid = np.round(value * 8) / 8
-            inputs.append(np.where(np.arange(SAMPLES).reshape(-1, *[1] * (value.ndim - 1)) % 2, on_grid, value).astype(np.float32))
+        inputs = [samples(rng, tuple(each.shape[1:])) for each in loaded.inputs]
         outputs = loaded(inputs if len(inputs) > 1 else inputs[0], training=False)
         outputs = outputs if isinstance(outputs, list) else [outputs]
         arrays = {f"x_{i}" if i else "x": value for i, value in enumerate(inputs)}
