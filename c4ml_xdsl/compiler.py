@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,18 +13,23 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuit import Circuit
-from c4ml_xdsl.dialects import lbir as lbir_dialect
-from c4ml_xdsl.errors import OptionError
+from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.errors import OptionError, UnsupportedModelError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.interpreters.qonnx import graph_of
 from c4ml_xdsl.ports import ports_of
+from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.report import layers_of
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary
 from c4ml_xdsl.verification import check_levels
 
 DEFAULT_VECTORS = 256
+LARGEST_DEVICE = 4_000_000
+"""LUTs of the largest FPGAs: what is predicted to need more is refused unless --max-luts allows it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class CompileOptions:
     verify: bool = True
     input_type: str | None = None
     max_luts: int | None = None
+    weights: str | None = None
 
     def pipeline(self) -> ConvertQonnxToHw:
         """The default pipeline with these options."""
@@ -60,7 +66,7 @@ def compile(
     **options: Any,
 ) -> Circuit:
     """
-    Compiles a model: a path, bytes, an `onnx.ModelProto` or a qonnx `ModelWrapper`.
+    Compiles a model: a path (QONNX or QKeras), bytes, an `onnx.ModelProto` or a qonnx `ModelWrapper`.
 
     The options are the fields of `CompileOptions`. The result is compared with the model on random vectors unless
     `verify` is False. `progress` is told the name of each phase, `dump_ir` is a folder for the IR after each pass.
@@ -109,7 +115,7 @@ def _compile(
                 (dump_ir / f"{len(seconds):02}-{each.name}.mlir").write_text(f"{module}\n")
 
     with phase("import"):
-        module = import_model(load_model(model))
+        module = import_model(load_model(model, options.weights))
     names = list(graph_of(module).inputs)
     pipeline = options.pipeline()
     graph: ModuleOp | None = None
@@ -119,6 +125,7 @@ def _compile(
         graph = module.clone()
     run(front[2:], module)
     module.verify()
+    _refuse_too_large(predict(module, options.target), options.max_luts)
     lbir = module.clone()
     run(back, module)
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
@@ -163,6 +170,18 @@ def _compile(
     return circuit
 
 
+def _refuse_too_large(prediction: Prediction, max_luts: int | None) -> None:
+    """Refuses, before the work, what no device holds or what is far beyond the user's own limit."""
+    limit = LARGEST_DEVICE if max_luts is None else 2 * max_luts  # a prediction may be off by that much
+    if prediction.lut > limit:
+        largest = max(prediction.layers, key=lambda layer: layer.lut)
+        raise OptionError(
+            f"the design is predicted to take {prediction.lut} LUTs, {largest.lut} of them for {largest.name}; "
+            f"the limit is {LARGEST_DEVICE if max_luts is None else max_luts}",
+            remedy="Quantise to fewer bits, prune the model, or allow more with --max-luts.",
+        )
+
+
 def _warnings(verified: list[dict[str, Any]]) -> list[str]:
     """What a user should know about the comparisons."""
     return [
@@ -179,26 +198,55 @@ def _unread(module: ModuleOp, names: list[str]) -> list[str]:
     return [f"no output depends on the input {name}: it has no port" for name in names if name not in ports]
 
 
-def check_model(model: ModelSource, input_type: str | None = None) -> list[dict[str, Any]]:
-    """
-    The layers of a model that can be compiled, with the exact range of each result, without building anything large.
+@dataclass(frozen=True)
+class CheckResult:
+    """What `c4ml check` says of a model."""
 
-    Raises what `compile` raises for a model that can't be.
+    nodes: list[NodeSummary]
+    """Every node in order, up to one that is refused."""
+    prediction: Prediction | None
+    """None for a model that is refused."""
+    error: UnsupportedModelError | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        entry: dict[str, Any] = {"supported": self.error is None, "nodes": [asdict(node) for node in self.nodes]}
+        if self.error is not None:
+            entry["refused"] = {"node": self.error.node, "reason": self.error.reason, "remedy": self.error.remedy}
+        if self.prediction is not None:
+            entry["layers"] = [asdict(layer) for layer in self.prediction.layers]
+            entry["predicted"] = {
+                "adders": self.prediction.adders,
+                "lut": self.prediction.lut,
+                "verilog_lines": self.prediction.verilog_lines,
+                "seconds": self.prediction.seconds,
+                "megabytes": self.prediction.megabytes,
+            }
+        return entry
+
+
+def check_model(
+    model: ModelSource, input_type: str | None = None, target: Target = "xilinx", weights: str | None = None
+) -> CheckResult:
     """
-    module = import_model(load_model(model))
-    for each in ConvertQonnxToHw(input_type=input_type).to_lbir():
-        each.apply(Context(), module)
-    layers: list[dict[str, Any]] = []
-    for operation in network_of(module).body.block.ops:
-        if isinstance(operation, lbir_dialect.LayerOp):
-            element = lbir_dialect.range_of(operation.results[0])
-            layers.append(
-                {
-                    "name": operation.label,
-                    "op": operation.name.removeprefix("lbir."),
-                    "shape": list(lbir_dialect.shape_of(operation.results[0])),
-                    "range": [element.low, element.high],
-                    "bits": element.bits,
-                }
-            )
-    return layers
+    Each node of a model with the integers it is computed as, and what a compile would take, without building it.
+
+    A model that is refused comes back with the reason; raises ModelFileError for a file that is none, OptionError for
+    an `input_type` that is none.
+    """
+    context, nodes = Context(), list[NodeSummary]()
+    with without_garbage_collection():
+        try:
+            module = import_model(load_model(model, weights))
+            pipeline = ConvertQonnxToHw(input_type=input_type).to_lbir()
+            for each in pipeline[:2]:
+                each.apply(context, module)
+            graph = graph_of(module)
+            module.body.block.insert_op_before(convert_graph(graph, input_type, nodes), graph)
+            graph.detach()
+            graph.erase()
+            for each in pipeline[3:]:
+                each.apply(context, module)
+        except UnsupportedModelError as error:
+            return CheckResult(nodes, None, error)
+        return CheckResult(nodes, predict(module, target), None)

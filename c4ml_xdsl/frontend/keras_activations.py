@@ -1,8 +1,8 @@
 """
 Activations of Keras and QKeras as ONNX nodes: what QKeras computes at inference, step by step.
 
-In the layers of QKeras a name means QKeras's function before it means Keras's: `hard_sigmoid` is clip(x / 2 + 1/2) there
-and clip(x / 5 + 1/2) in Keras 2.
+In the layers of QKeras a name means QKeras's function before it means Keras's: `hard_sigmoid` is clip(x / 2 + 1/2)
+there and clip(x / 5 + 1/2) in Keras 2.
 """
 
 from collections.abc import Callable
@@ -46,9 +46,12 @@ def apply_activation(
     if activation in (None, "", "linear"):
         return value
     if isinstance(activation, Quantizer):
-        if "alpha" in activation.options.entries and np.size(activation.alpha()) > 1:
+        alpha = activation.alpha() if "alpha" in activation.options.entries else _ONE
+        if not isinstance(alpha, str) and alpha.size > 1:
             # A factor for each channel.
             value = Value(graph.last(value, label), value.shape)
+            if np.shape(alpha)[-1:] != value.shape[-1:] or alpha.size != value.shape[-1]:
+                raise activation.unsupported("alpha isn't one number for each channel", "Give alpha as one number.")
         function = _QUANTIZERS.get(activation.kind)
         if function is None:
             raise activation.unsupported(

@@ -62,11 +62,11 @@ class Options:
     def integer(self, name: str, default: int | None = None) -> int:
         """A whole number of at most 31 bits."""
         value = default if self.get(name) is None else self.get(name)
-        if isinstance(value, float) and value == int(value):
+        if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or abs(value) >= 1 << 31:
             raise self.wrong(name, "a whole number")
-        return value
+        return int(value)
 
     def number(self, name: str, default: float | None = None) -> float:
         """A finite number."""
@@ -84,7 +84,9 @@ class Options:
             value = [value] * count
         if not isinstance(value, list):
             raise self.wrong(name, "a list of whole numbers")
-        numbers = tuple(each for each in cast(list[object], value) if isinstance(each, int) and abs(each) < 1 << 31)
+        numbers = tuple(
+            int(each) for each in cast(list[object], value) if isinstance(each, int) and abs(each) < 1 << 31
+        )
         if len(numbers) != len(cast(list[object], value)) or (count is not None and len(numbers) != count):
             raise self.wrong(name, f"a list of {'' if count is None else f'{count} '}whole numbers")
         return numbers

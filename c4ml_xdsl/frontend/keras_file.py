@@ -11,6 +11,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +24,6 @@ from c4ml_xdsl.frontend.onnx_file import MAXIMUM_ELEMENTS, MAXIMUM_FILE_BYTES, c
 
 MAXIMUM_CONFIG_BYTES = 64 << 20
 """The most bytes that a model's configuration may have."""
-
-KERAS_SUFFIXES = (".h5", ".hdf5", ".keras", ".json")
-"""The suffixes of the files that hold a Keras model."""
 
 _SAVE_AGAIN = "Save the model again, or copy the whole file again."
 _MAXIMUM_OBJECTS = 100_000
@@ -148,7 +146,7 @@ class KerasWeights:
 
     def __init__(self, data: bytes, what: str):
         try:
-            import h5py
+            self.h5py: Any = import_module("h5py")  # which has no type information
         except ImportError as error:
             raise ModelFileError(
                 f"{what}: reading Keras models needs h5py",
@@ -156,8 +154,6 @@ class KerasWeights:
             ) from error
         if len(data) > MAXIMUM_FILE_BYTES:
             raise ModelFileError(f"{what}: more than the {MAXIMUM_FILE_BYTES >> 20} MB that are the limit")
-        # h5py has no type information.
-        self.h5py: Any = h5py
         self.what = what
         with self._errors():
             self.file: Any = self.h5py.File(io.BytesIO(data), "r")

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from c4ml_xdsl.frontend.keras_quantizers import Codes
+from c4ml_xdsl.frontend.keras_codes import Codes
 
 OPSET = 20
 QONNX_DOMAIN = "qonnx.custom_op.general"
@@ -78,7 +78,7 @@ class GraphBuilder:
         self.initializers.append(numpy_helper.from_array(values.reshape(np.shape(array)), tensor))
         return tensor
 
-    def node(self, operator: str, inputs: Sequence[str], label: str, **attributes: object) -> str:
+    def node(self, operator: str, inputs: Sequence[str], label: str, **attributes: Any) -> str:
         """A node for the layer `label`; returns its output."""
         name = self.unique(f"{label}_{operator}")
         domain = QONNX_DOMAIN if operator in ("Quant", "BipolarQuant") else ""

@@ -7,12 +7,13 @@ computed as Keras does at inference. What can't be expressed exactly is refused,
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import onnx
 
 from c4ml_xdsl.errors import ModelFileError, UnsupportedModelError
 from c4ml_xdsl.frontend.keras_activations import apply_activation
-from c4ml_xdsl.frontend.keras_config import NETWORKS, Layer, Network, Reference, read_network
+from c4ml_xdsl.frontend.keras_config import NETWORKS, Layer, Network, Options, Reference, read_network
 from c4ml_xdsl.frontend.keras_file import KerasFile, read_keras_file
 from c4ml_xdsl.frontend.keras_graph import GraphBuilder, Value
 from c4ml_xdsl.frontend.keras_shapes import IDENTITIES, SHAPE_LAYERS
@@ -37,19 +38,11 @@ def keras_to_onnx(file: KerasFile) -> onnx.ModelProto:
         network = read_network(
             file.config.nested("config"),
             file.config.text("class_name"),
-            shape=_built_shape(file.config.get("build_config")),
+            shape=file.config.nested("build_config").get("input_shape") if file.config.get("build_config") else None,
         )
         return _Importer(file, network).model()
     except RecursionError as error:
         raise ModelFileError(f"{file.config.label}: its configuration is nested too deep") from error
-
-
-def _built_shape(config: object) -> object:
-    match config:
-        case {"input_shape": shape}:
-            return shape
-        case _:
-            return None
 
 
 class _Importer:
@@ -169,16 +162,17 @@ def _input_shape(layer: Layer) -> tuple[int, ...]:
     """The shape of an input with a batch of 1."""
     options = layer.options
     _check_dtype(layer)
-    shape = options.get("batch_input_shape") or options.get("batch_shape")
-    match shape:
-        case [_, *rest] if all(isinstance(each, int) and each > 0 for each in rest):
-            checked_size(rest, layer.name)
-            return (1, *rest)
-        case _:
-            raise layer.unsupported(
-                "the shape of the input isn't known",
-                "Build the model with a fixed input shape; only the batch is free.",
-            )
+    name = "batch_shape" if options.get("batch_input_shape") is None else "batch_input_shape"
+    given = options.get(name)
+    # The batch is null where it is free.
+    known = Options(options.label, {name: cast(list[object], given)[1:]} if isinstance(given, list) else {})
+    shape = known.integers(name) if known.entries and None not in cast(list[object], known.get(name)) else (0,)
+    if any(each < 1 for each in shape):
+        raise layer.unsupported(
+            "the shape of the input isn't known", "Build the model with a fixed shape; only the batch may be free."
+        )
+    checked_size(shape, layer.name)
+    return (1, *shape)
 
 
 def _check_dtype(layer: Layer) -> None:

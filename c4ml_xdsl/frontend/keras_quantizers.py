@@ -1,14 +1,14 @@
 """
-The quantisers of QKeras in numbers: what a configuration means, and the weights that it makes.
+The quantisers of QKeras: their configurations and texts, read without evaluating anything, and the grids they mean.
 
-Everything is computed in float32 in the order in which QKeras computes it at inference, so that the codes are QKeras's
-own. Scales that QKeras derives from the weights (`alpha="auto"`, `"auto_po2"`) are derived here in the same way. What
-the configuration doesn't hold takes QKeras's default: channels come last, and the internal sigmoid is the hard one.
+What a configuration doesn't hold takes QKeras's default: channels come last, and the internal sigmoid is the hard one.
+QKeras returns x + (q - x) for a quantised q; here it is q, of which float32 makes something else only where q isn't on
+a binary grid or where x is more than 2**24 steps large.
 """
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,9 +20,6 @@ from c4ml_xdsl.errors import ModelFileError, UnsupportedModelError
 from c4ml_xdsl.frontend.keras_config import Options
 
 Floats = NDArray[np.float32]
-
-EPSILON = np.float32(1e-7)
-"""What Keras adds to divisors and logarithms."""
 
 _COMMON: dict[str, object] = {"var_name": None, "use_ste": True, "use_variables": False}
 _FIXED: dict[str, object] = {
@@ -127,7 +124,7 @@ class Quantizer:
             array = np.asarray(value, np.float32)
         except (ValueError, TypeError):
             array = np.asarray(np.nan, np.float32)
-        if not np.isfinite(array).all():
+        if not array.size or not np.isfinite(array).all():
             raise self.options.wrong(name, "a number or an array of numbers")
         return array
 
@@ -240,7 +237,7 @@ class Grid:
     def codes(self, x: Floats) -> Floats:
         """The codes of float32 numbers, ties to even as TensorFlow rounds."""
         if self.bits == 1 and self.signed:
-            return _sign(x)
+            return sign(x)
         low, high = integer_range(self.bits, signed=self.signed, narrow=self.narrow)
         return np.clip(np.rint(x / self.step), np.float32(low), np.float32(high))
 
@@ -256,234 +253,19 @@ def grid_of(quantizer: Quantizer) -> Grid:
     if not 1 <= bits <= MAXIMUM_BIT_WIDTH or abs(integer) > 64:
         raise quantizer.unsupported(f"{bits} bits, {integer} of them integer", f"Use 1 to {MAXIMUM_BIT_WIDTH} bits.")
     if kind == "quantized_relu":
-        return Grid(_power(integer - bits), bits, False, False, np.ones((), np.float32))
+        return Grid(power(integer - bits), bits, False, False, np.ones((), np.float32))
     signed = kind == "quantized_hswish" or options.flag("keep_negative")
     alpha = quantizer.alpha()
     if isinstance(alpha, str):
         raise quantizer.unsupported("alpha is derived from the data that arrives", "Give alpha as a number.")
-    step = _power(integer - (bits - signed))
+    step = power(integer - (bits - signed))
     if kind == "quantized_linear":
         # One bit gives -1/2 and 1/2 of a step.
         step = alpha * step * np.float32(0.5 if bits == 1 and signed else 1)
         alpha = np.ones((), np.float32)
     elif bits == 1 and signed:
         step = np.ones((), np.float32)
-    return Grid(np.asarray(step, np.float32), bits, signed, options.flag("symmetric"), alpha)
-
-
-def _power(exponent: int) -> Floats:
-    return np.ldexp(np.ones((), np.float32), exponent)
-
-
-def _sign(x: Floats) -> Floats:
-    """The sign, 1 for zero."""
-    return np.where(x >= 0, np.float32(1), np.float32(-1))
-
-
-# Weights ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Codes:
-    """
-    A quantised array: codes * scale, where the scale broadcasts against the codes.
-
-    A signed array of one bit has the codes -1 and 1.
-    """
-
-    codes: Floats
-    scale: Floats
-    bits: int
-    signed: bool
-    narrow: bool
-
-    @property
-    def values(self) -> Floats:
-        """The numbers in float32."""
-        return self.codes * self.scale
-
-    def map(self, move: Callable[[Floats], Floats]) -> "Codes":
-        """The same array moved to another layout; `move` must only permute, reshape and the like."""
-        scale = move(np.broadcast_to(self.scale, self.codes.shape))
-        for axis in range(scale.ndim):
-            if scale.size and np.all(scale == scale.take([0], axis)):
-                scale = scale.take([0], axis)
-        return Codes(
-            move(self.codes), scale.reshape(()) if scale.size == 1 else scale, self.bits, self.signed, self.narrow
-        )
-
-
-def quantise_weights(quantizer: Quantizer, weights: Floats) -> Codes:
-    """
-    Weights as QKeras quantises them at inference.
-
-    Powers of two come as signs and one scale for each element; `one_scale` puts them on a common grid. Raises
-    UnsupportedModelError for quantisers that aren't for weights and for weights without a usable scale.
-    """
-    function = _WEIGHTS.get(quantizer.kind)
-    if function is None:
-        raise quantizer.unsupported(
-            "can't be used for weights", "Use quantized_bits, binary, ternary or quantized_po2."
-        )
-    with np.errstate(all="ignore"):  # channels of zeros divide by zero, in QKeras too
-        found = function(quantizer, np.asarray(weights, np.float32))
-    if not np.isfinite(found.scale).all() or not np.isfinite(found.codes).all() or np.any(found.scale < 0):
-        raise quantizer.unsupported("the weights' scale isn't a positive number", "Check the quantizer's training.")
-    return _nonzero(found)
-
-
-def _nonzero(found: Codes) -> Codes:
-    """Replaces scales of 0 (of channels whose weights are all zero) by 1, and their codes by 0."""
-    if np.all(found.scale > 0):
-        return found
-    codes = np.where(found.scale == 0, np.float32(0), found.codes)
-    scale = np.where(found.scale == 0, np.float32(1), found.scale)
-    # One signed bit has no code 0.
-    bits = 2 if found.bits == 1 and found.signed else found.bits
-    return Codes(codes, scale, bits, found.signed, found.narrow or bits != found.bits)
-
-
-def one_scale(found: Codes, quantizer: Quantizer) -> Codes:
-    """Powers of two as codes of one scale, the smallest of them; others stay as they are."""
-    if quantizer.kind not in ("quantized_po2", "quantized_relu_po2") or not found.codes.size:
-        return found
-    scale = found.scale.min()
-    codes = found.values / scale
-    bits = int(np.log2(found.scale.max() / scale)) + 2
-    if bits > MAXIMUM_BIT_WIDTH:
-        raise quantizer.unsupported(
-            f"its weights spread over {bits} bits", f"Use fewer exponent bits; {MAXIMUM_BIT_WIDTH} bits are the limit."
-        )
-    return Codes(codes, scale, bits, True, True)
-
-
-def dyadic_codes(weights: Floats, widest: int = 16) -> Codes | None:
-    """
-    Weights that no quantiser names, as codes of the coarsest power of two that holds them all exactly.
-
-    None where that takes more than `widest` bits: the weights aren't quantised then.
-    """
-    present = weights[weights != 0].astype(np.float64)
-    if not present.size:
-        return Codes(weights, np.ones((), np.float32), 2, True, True)
-    mantissa, exponent = np.frexp(present)
-    whole = (mantissa * (1 << 24)).astype(np.int64)
-    lowest = int((exponent - 24 + np.log2(whole & -whole).astype(np.int64)).min())
-    codes = np.ldexp(weights.astype(np.float64), -lowest)
-    bits = int(np.abs(codes).max()).bit_length() + 1
-    if bits > widest or not -126 <= lowest <= 127:
-        return None
-    return Codes(codes.astype(np.float32), _power(lowest), max(bits, 2), True, True)
-
-
-def _least_squares(x: Floats, q: Floats, power_of_two: bool) -> Floats:
-    """The scale for which q * scale is closest to x, for each channel (the last axis); for vectors, for each element."""
-    axes = tuple(range(x.ndim - 1))
-    xq, qq = x * q, q * q
-    if x.ndim > 1:
-        xq, qq = np.mean(xq, axes, keepdims=True), np.mean(qq, axes, keepdims=True)
-    scale = xq / (qq + EPSILON)
-    return _nearest_power(scale) if power_of_two else scale
-
-
-def _nearest_power(scale: Floats) -> Floats:
-    exponent = np.rint(np.log(scale + EPSILON) / np.float32(np.log(2.0)))
-    return np.exp2(exponent).astype(np.float32)
-
-
-def _largest(x: Floats) -> Floats:
-    """The largest magnitude of each channel; of a vector, of all of it."""
-    return np.max(np.abs(x), axis=tuple(range(x.ndim - 1)) if x.ndim > 1 else None, keepdims=True)
-
-
-def _bits(quantizer: Quantizer, x: Floats) -> Codes:
-    alpha = quantizer.alpha()
-    if not isinstance(alpha, str):
-        grid = grid_of(quantizer)
-        return Codes(grid.codes(x), grid.step * grid.gain, grid.bits, grid.signed, grid.narrow)
-    bits, factor = quantizer.options.integer("bits"), _power(quantizer.options.integer("integer"))
-    if not 2 <= bits <= MAXIMUM_BIT_WIDTH or not x.ndim:
-        raise quantizer.unsupported(f"alpha = {alpha!r} with {bits} bits", "Use at least 2 bits.")
-    x = x / factor
-    # Whatever `symmetric` and `keep_negative` say, QKeras uses the symmetric signed range here.
-    top = np.float32((1 << (bits - 1)) - 1)
-
-    def rounded(scale: Floats) -> Floats:
-        magnitude = np.floor(np.abs(x) / scale + np.float32(0.5))
-        return np.sign(x) * np.where(magnitude < top, magnitude, top)
-
-    if quantizer.options.get("post_training_scale") is not None:
-        signed = quantizer.options.flag("keep_negative")
-        scale = quantizer.array("post_training_scale") / _power(bits - signed)
-        return Codes(rounded(scale), scale * factor, bits, True, True)
-    scale = _largest(x) * np.float32(2) / (top * np.float32(2))
-    codes = np.zeros_like(x)
-    if alpha == "auto_po2":
-        scale = _nearest_power(scale)
-        for _ in range(5):
-            codes = rounded(scale)
-            scale = _least_squares(x, codes, True)
-    if alpha == "auto" or quantizer.newer:  # QKeras 0.9.0 keeps the codes from before the last scale
-        codes = rounded(scale)
-    return Codes(codes, scale * factor, bits, True, True)
-
-
-def _linear(quantizer: Quantizer, x: Floats) -> Codes:
-    alpha, options = quantizer.alpha(), quantizer.options
-    bits, signed = options.integer("bits"), options.flag("keep_negative")
-    binary = bits == 1 and signed
-    if not isinstance(alpha, str):
-        grid = grid_of(quantizer)
-        codes = np.where(x / (grid.step * np.float32(2)) - np.float32(0.5) >= -0.5, np.float32(1), np.float32(-1))
-        return Codes(codes if binary else grid.codes(x), grid.step, bits, signed, grid.narrow)
-    if not 1 <= bits <= MAXIMUM_BIT_WIDTH or not x.ndim:
-        raise quantizer.unsupported(f"alpha = {alpha!r} with {bits} bits", f"Use 1 to {MAXIMUM_BIT_WIDTH} bits.")
-    narrow = options.flag("symmetric")
-    low, high = (-0.5, 0.5) if binary else integer_range(bits, signed=signed, narrow=narrow)
-    shift = np.float32(0.5 if binary else 0)
-
-    def rounded(scale: Floats) -> Floats:
-        return np.rint(np.clip(x / scale, np.float32(low), np.float32(high)) - shift) + shift
-
-    magnitude = np.abs(x) if signed else x
-    # Of a vector, each element is a channel of its own.
-    largest = np.max(magnitude, axis=tuple(range(x.ndim - 1)), keepdims=True)
-    scale = largest * np.float32(2 if signed else 1) / np.float32(high - low)
-    scale = np.maximum(scale, EPSILON)
-    if alpha == "auto_po2":
-        scale = _nearest_power(scale)
-        for _ in range(1 if binary else 5):
-            last, scale = scale, _least_squares(x, rounded(scale), True)
-            if np.array_equal(last, scale):
-                break
-    codes = rounded(scale)
-    return Codes(codes * 2, scale / 2, 1, True, False) if binary else Codes(codes, scale, bits, signed, narrow)
-
-
-def _binary(quantizer: Quantizer, x: Floats) -> Codes:
-    use_01 = "use_01" in quantizer.options.entries and quantizer.options.flag("use_01")
-    codes = (_sign(x) + 1) / 2 if use_01 else _sign(x)
-    alpha = quantizer.alpha()
-    scale = _least_squares(x, codes, alpha == "auto_po2") if isinstance(alpha, str) else alpha
-    return Codes(codes, scale, 1, not use_01, False)
-
-
-def _ternary(quantizer: Quantizer, x: Floats) -> Codes:
-    alpha = quantizer.alpha()
-    if not isinstance(alpha, str):
-        codes = np.where(np.abs(x) >= ternary_threshold(quantizer), np.sign(x), np.float32(0))
-        return Codes(codes, alpha, 2, True, True)
-    if quantizer.options.get("threshold") is not None or not x.ndim:
-        raise quantizer.unsupported("alpha is derived from the weights, but a threshold is given", "Give one of them.")
-    scale = np.float32(2) * _largest(x) / np.float32(3)
-    if alpha == "auto_po2":
-        scale = _nearest_power(scale)
-    codes = np.zeros_like(x)
-    for _ in range(min(quantizer.options.integer("number_of_unrolls"), 1000)):
-        near = scale * np.rint(x / scale)
-        codes = np.where(np.abs(near) >= scale / 2, np.sign(x), np.float32(0))
-        scale = _least_squares(x, codes, alpha == "auto_po2")
-    return Codes(codes, scale, 2, True, True)
+    return Grid(np.asarray(step, np.float32), bits, signed, signed and options.flag("symmetric"), alpha)
 
 
 def ternary_threshold(quantizer: Quantizer) -> np.float32:
@@ -494,58 +276,14 @@ def ternary_threshold(quantizer: Quantizer) -> np.float32:
     return np.float32(threshold)
 
 
-def _relu(quantizer: Quantizer, x: Floats) -> Codes:
-    options = quantizer.options
-    if options.flag("use_sigmoid") or options.number("negative_slope") or not options.flag("is_quantized_clip"):
-        raise quantizer.unsupported("only its plain form can be used for weights", "Use quantized_bits for weights.")
-    grid = grid_of(quantizer)
-    return Codes(grid.codes(x), grid.step, grid.bits, False, False)
+def power(exponent: int) -> Floats:
+    """A power of two in float32."""
+    return np.ldexp(np.ones((), np.float32), exponent)
 
 
-def _power_of_two(quantizer: Quantizer, x: Floats) -> Codes:
-    """Signs and, as the scale of each element, the power of two that is closest in the logarithm."""
-    options = quantizer.options
-    relu = quantizer.kind == "quantized_relu_po2"
-    limit = None if options.get("max_value") is None else np.float32(options.number("max_value"))
-    effective = options.integer("bits") - (not relu) - (limit is None or limit > 1)
-    if not 0 <= effective <= 6:
-        raise quantizer.unsupported("its exponents leave those of float32", "Use fewer bits.")
-    quadratic, rounding = options.flag("quadratic_approximation"), options.text("log2_rounding")
-    if rounding not in ("rnd", "floor"):
-        raise options.wrong("log2_rounding", "rnd or floor")
-    lowest, highest = -(1 << effective), (1 << effective) - 1
-    if quadratic:
-        highest = 2 * (highest // 2)
-    slope = np.float32(options.number("negative_slope", 0)) if relu else np.float32(1)
-    magnitude = np.where(x >= 0, x, -x * slope)
-    filtered = np.maximum(magnitude, EPSILON)
-    if limit is not None:
-        filtered = np.minimum(filtered, limit)
-    logarithm = np.log(np.sqrt(filtered) if quadratic else filtered) / np.float32(np.log(2.0))
-    exponent = np.clip((np.floor if rounding == "floor" else np.rint)(logarithm), lowest, highest) * (1 + quadratic)
-    exponent = np.where(magnitude < EPSILON, lowest, exponent)
-    if exponent.size and (exponent.min() < -126 or exponent.max() > 127):
-        raise quantizer.unsupported("its exponents leave those of float32", "Use fewer bits.")
-    sign = np.ones_like(x) if relu and slope == 0 else _sign(x)
-    return Codes(sign, np.exp2(exponent).astype(np.float32), 1, True, False)
-
-
-_WEIGHTS: dict[str, Callable[[Quantizer, Floats], Codes]] = {
-    "quantized_bits": _bits,
-    "quantized_linear": _linear,
-    "quantized_relu": _relu,
-    "binary": _binary,
-    "stochastic_binary": _binary,
-    "ternary": _ternary,
-    "stochastic_ternary": _ternary,
-    "quantized_po2": _power_of_two,
-    "quantized_relu_po2": _power_of_two,
-}
-
-
-def quantised_values(quantizer: Quantizer | None, weights: Floats) -> Floats:
-    """Weights as QKeras quantises them at inference, as numbers; without a quantiser they stay as they are."""
-    return weights if quantizer is None else quantise_weights(quantizer, weights).values
+def sign(x: Floats) -> Floats:
+    """The sign, 1 for zero."""
+    return np.where(x >= 0, np.float32(1), np.float32(-1))
 
 
 def quantizer_only(value: object, label: str) -> Quantizer | None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from c4ml_xdsl.errors import ModelFileError
 from c4ml_xdsl.frontend.keras_activations import apply_activation, clip
+from c4ml_xdsl.frontend.keras_codes import quantised_values
 from c4ml_xdsl.frontend.keras_config import Layer
 from c4ml_xdsl.frontend.keras_graph import Value
-from c4ml_xdsl.frontend.keras_quantizers import quantised_values, quantizer_only
+from c4ml_xdsl.frontend.keras_quantizers import quantizer_only
 from c4ml_xdsl.frontend.keras_weighted import Context, channels_first, spatial_input, spatial_output, window
 
 IDENTITIES = frozenset(

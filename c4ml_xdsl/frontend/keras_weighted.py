@@ -8,18 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from c4ml_xdsl.errors import ModelFileError
+from c4ml_xdsl.frontend.keras_codes import dyadic_codes, one_scale, quantise_weights, quantised_values
 from c4ml_xdsl.frontend.keras_config import Layer
 from c4ml_xdsl.frontend.keras_file import KerasWeights
 from c4ml_xdsl.frontend.keras_graph import GraphBuilder, Value
-from c4ml_xdsl.frontend.keras_quantizers import (
-    Floats,
-    dyadic_codes,
-    one_scale,
-    quantise_weights,
-    quantised_values,
-    quantizer_only,
-    trainable,
-)
+from c4ml_xdsl.frontend.keras_quantizers import Floats, quantizer_only, trainable
 
 
 @dataclass
@@ -41,6 +34,8 @@ class Context:
 
 
 Handler = Callable[[Context, Layer, Value], Value]
+
+_ZERO: Floats = np.zeros((), np.float32)
 
 
 # Weights ---------------------------------------------------------------------------------------------------------
@@ -97,13 +92,6 @@ def _checked(layer: Layer, arrays: Mapping[str, Floats], name: str, shape: tuple
     return array
 
 
-class _Folded(NamedTuple):
-    """A kernel and a bias, which may be missing."""
-
-    kernel: Floats
-    bias: Floats | None
-
-
 def _weights(
     context: Context, layer: Layer, kernels: Mapping[str, tuple[int, ...]], channels: int
 ) -> dict[str, Floats]:
@@ -122,12 +110,13 @@ def _weights(
         _checked(layer, arrays, name, (channels,))
     if inner:
         axis = layer.options.get("axis")
-        if axis not in (-1, [-1], [3], 3, [len(next(iter(kernels.values()))) - 1]):
+        last = len(next(iter(kernels.values()))) - 1
+        if axis not in (-1, [-1], last, [last]) or channels_first(layer):
             raise layer.unsupported(f"it normalises along the axis {axis}", "Use channels_last and the last axis.")
         name = next(iter(kernels))
         inverse = _inverse_deviation(layer, arrays)
-        bias = arrays.get("bias", np.zeros((), np.float32)) - arrays["moving_mean"]
-        arrays["bias"] = inverse * bias + arrays.get("beta", np.zeros((), np.float32))
+        bias: Floats = arrays.get("bias", _ZERO) - arrays["moving_mean"]
+        arrays["bias"] = np.asarray(inverse * bias + arrays.get("beta", _ZERO), np.float32)
         # A depthwise kernel ends in (input channel, multiplier), others in the output channel.
         arrays[name] = arrays[name] * inverse.reshape(arrays[name].shape[2:] if name == "depthwise_kernel" else (-1,))
     return arrays
@@ -295,7 +284,7 @@ def _inverse_deviation(layer: Layer, arrays: Mapping[str, Floats]) -> Floats:
     shifted = arrays["moving_variance"] + np.float32(layer.options.number("epsilon", 1e-3))
     if np.any(shifted <= 0):
         raise layer.unsupported("a variance isn't positive", "Look at how the model was trained.")
-    inverse = (1 / np.sqrt(shifted.astype(np.float64))).astype(np.float32)
+    inverse: Floats = (1 / np.sqrt(np.asarray(shifted, np.float64))).astype(np.float32)
     return inverse * arrays["gamma"] if "gamma" in arrays else inverse
 
 
@@ -319,15 +308,12 @@ def _batch_normalization(context: Context, layer: Layer, value: Value) -> Value:
     inverse = quantised_values(quantizer, inverse)
     # In the tensor's own layout, the vector's axis is followed by those behind its axis.
     behind = rank - 1 - value.axis(axis)
-    beta = arrays.get("beta", np.zeros((), np.float32))
+    beta = arrays.get("beta", _ZERO)
     mean = arrays["moving_mean"]
+    offset: Floats = np.asarray(beta - mean * inverse, np.float32)
     fused = layer.kind == "BatchNormalization" and rank == 4
     # TensorFlow's fused kernel subtracts the mean first, the other one folds it into the offset.
-    steps = (
-        [("Sub", mean), ("Mul", inverse), ("Add", beta)]
-        if fused
-        else [("Mul", inverse), ("Add", beta - mean * inverse)]
-    )
+    steps = [("Sub", mean), ("Mul", inverse), ("Add", beta)] if fused else [("Mul", inverse), ("Add", offset)]
     y = value.tensor
     for operator, vector in steps:
         if vector.ndim:

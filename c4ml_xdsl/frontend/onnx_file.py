@@ -44,7 +44,7 @@ class HoldsModel(Protocol):
 ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | HoldsModel
 
 
-def load_model(source: ModelSource) -> onnx.ModelProto:
+def load_onnx(source: ModelSource) -> onnx.ModelProto:
     """
     Reads a model from a path, from a file's bytes, or from an object that is or holds a `ModelProto`.
 

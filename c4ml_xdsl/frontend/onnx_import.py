@@ -24,7 +24,7 @@ from c4ml_xdsl.frontend.onnx_file import (
     attribute_value,
     check_model,
     element_dtype,
-    load_model,
+    load_onnx,
     node_label,
     tensor_array,
     text,
@@ -73,7 +73,7 @@ def import_model(model: onnx.ModelProto, name: str | None = None) -> ModuleOp:
 
 def parse_onnx(data: bytes, name: str = "model") -> ModuleOp:
     """The module that an ONNX file's bytes hold; for `c4ml-opt`, which reads `.onnx` files with it."""
-    return import_model(load_model(data), name)
+    return import_model(load_onnx(data), name)
 
 
 class _Importer:

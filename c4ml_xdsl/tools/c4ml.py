@@ -29,6 +29,7 @@ COMPILE_OPTIONS = [
         metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]",
         help="Type of an input that has no quantiser: INT4, UINT8, BIPOLAR, …",
     ),
+    click.option("--weights", type=click.Path(), help="File of the weights of a QKeras model in JSON."),
 ]
 
 
@@ -59,7 +60,7 @@ def _compile_options(command: Command) -> Command:
 @click.group(cls=_Main)
 @click.version_option(__version__, prog_name="c4ml")
 def main() -> None:
-    """Compiles quantized neural networks in QONNX to bit-exact Verilog."""
+    """Compiles quantized neural networks in QONNX or QKeras to bit-exact Verilog."""
 
 
 def _progress(quiet: bool) -> Any:
@@ -92,7 +93,6 @@ def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **opti
 @click.option("--valid", is_flag=True, help="Not available yet.")
 @click.option("--register-inputs", is_flag=True, help="Not available yet.")
 @click.option("--register-outputs", is_flag=True, help="Not available yet.")
-@click.option("--weights", type=click.Path(), help="Not available yet: weights of a QKeras JSON.")
 @click.option("--max-luts", type=int, help="Refuse a design that is estimated to be larger.")
 @click.option("--vectors", type=int, default=256, show_default=True, help="Vectors of the check.")
 @click.option("--no-verify", is_flag=True, help="Don't run the check.")
@@ -109,7 +109,6 @@ def compile_command(
     valid: bool,
     register_inputs: bool,
     register_outputs: bool,
-    weights: str | None,
     **options: Any,
 ) -> None:
     """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
@@ -118,8 +117,6 @@ def compile_command(
             "registers aren't available yet: circuits are combinational",
             remedy="Leave out --clock-ns, --latency, --valid, --register-inputs and --register-outputs.",
         )
-    if weights is not None:
-        raise OptionError("QKeras files can't be read yet", remedy="Export the model to QONNX and leave out --weights.")
     circuit = _compiled(model, json_output, dump_ir, verify=not no_verify, **_settings(options))
     circuit.package(output)
     _show(circuit.report, json_output)
@@ -145,20 +142,50 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
 @main.command()
 @click.argument("model", type=click.Path())
 @click.option("--input-type", multiple=True, metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]")
+@click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True)
+@click.option("--weights", type=click.Path(), help="File of the weights of a QKeras model in JSON.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
-def check(model: str, input_type: tuple[str, ...], json_output: bool) -> None:
-    """Says whether MODEL can be compiled: its layers with integer ranges and bits."""
+def check(model: str, input_type: tuple[str, ...], target: Any, weights: str | None, json_output: bool) -> None:
+    """
+    Says whether MODEL can be compiled, without building it.
+
+    Each node with its integers' range, bits and scale, the size that is predicted and what a compile will take; for a
+    model that is refused, the node, the reason and the remedy.
+    """
     from c4ml_xdsl.compiler import check_model
 
-    layers = check_model(model, input_type=";".join(input_type) if input_type else None)
+    result = check_model(model, ";".join(input_type) if input_type else None, target, weights)
     if json_output:
-        click.echo(json.dumps({"supported": True, "layers": layers}, indent=2))
+        click.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        _show_nodes(result)
+    if result.error is not None:
+        raise result.error
+
+
+def _show_nodes(result: Any) -> None:
+    """The tables of `check`."""
+    console = Console(width=120 if not sys.stdout.isatty() else None)
+    table = Table("node", "op", "shape", "range", "bits", "scale", "support")
+    for node in result.nodes:
+        scale = node.scale
+        text = "" if scale is None else f"{scale:.6g}" if isinstance(scale, float) else f"{len(scale)} channels"
+        span = "" if node.low is None else f"{node.low} to {node.high}"
+        shape = "×".join(map(str, node.shape))
+        table.add_row(node.name, node.operator, shape, span, str(node.bits or ""), text, node.support)
+    console.print(table)
+    prediction = result.prediction
+    if prediction is None:
         return
-    table = Table("node", "op", "shape", "range", "bits", title="supported")
-    for layer in layers:
-        low, high = layer["range"]
-        table.add_row(layer["name"], layer["op"], str(layer["shape"]), f"{low} to {high}", str(layer["bits"]))
-    Console(width=120 if not sys.stdout.isatty() else None).print(table)
+    sizes = Table("layer", "op", "positions", "adders", "LUT", title="predicted, for the strategy direct")
+    for layer in prediction.layers:
+        sizes.add_row(layer.name, layer.operation, *map(str, (layer.positions, layer.adders, layer.lut)))
+    sizes.add_row("total", "", "", str(prediction.adders), str(prediction.lut))
+    console.print(sizes)
+    click.echo(
+        f"a compile takes about {prediction.seconds} s and {prediction.megabytes} MB "
+        f"and writes about {prediction.verilog_lines} lines of Verilog"
+    )
 
 
 @main.command()

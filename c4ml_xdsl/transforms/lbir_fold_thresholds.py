@@ -68,7 +68,7 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
         if found is None:
             element = lbir.range_of(activate.input)
             table = enumerate_values(chain, element.low, element.high, len(low))
-            return lbir.TableOp(activate.input, table.reshape(*shape, -1), _node(activate))
+            return _create(lbir.TableOp, activate, {"table": lbir.dense(table.reshape(*shape, table.shape[1]))})
     except TooManyValues as error:
         raise UnsupportedModelError(
             activate.label,
@@ -81,16 +81,12 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
             f"the model computes {error} for values that can occur",
             remedy="Clip the function's input to where it is defined.",
         ) from error
-    ends = found.evaluate(np.stack([low, high], axis=1))
-    least, most = int(ends.min()), int(ends.max())
-    shifted = _as_requantisation(chain, found, low, high, least, most)
+    shifted = _as_requantisation(chain, found, low, high, lbir.range_of(activate.result))
     if shifted is not None:
         offset, shift, mode = shifted
         return _create(
             lbir.RequantizeOp,
             activate,
-            least,
-            most,
             {
                 "offset": lbir.dense(offset if offset.size == 1 else offset.reshape(shape)),
                 "shift": IntegerAttr(shift, i64),
@@ -100,8 +96,6 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
     return _create(
         lbir.ThresholdOp,
         activate,
-        least,
-        most,
         {
             "thresholds": lbir.dense(found.thresholds.reshape(*shape, found.thresholds.shape[1])),
             "base": lbir.dense(found.base.reshape(shape)),
@@ -110,24 +104,15 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
     )
 
 
-def _node(activate: lbir.ActivateOp) -> str | None:
-    return None if activate.node is None else activate.node.data
-
-
-def _create(
-    kind: type[lbir.LayerOp], activate: lbir.ActivateOp, low: int, high: int, properties: dict[str, Attribute]
-) -> Operation:
+def _create(kind: type[lbir.LayerOp], activate: lbir.ActivateOp, properties: dict[str, Attribute]) -> Operation:
+    """The operation in the activation's place; it keeps the range, which lbir-infer-ranges narrows."""
     if activate.node is not None:
         properties["node"] = activate.node
-    return kind.create(
-        operands=[activate.input],
-        properties=properties,
-        result_types=[lbir.tensor_of(lbir.shape_of(activate.input), low, high)],
-    )
+    return kind.create(operands=[activate.input], properties=properties, result_types=[activate.result.type])
 
 
 def _as_requantisation(
-    chain: Sequence[Step], found: Thresholds, low: Integers, high: Integers, least: int, most: int
+    chain: Sequence[Step], found: Thresholds, low: Integers, high: Integers, target: lbir.IntType
 ) -> tuple[Integers, int, RoundingMode] | None:
     """Offset, shift and rounding of an equal shift-round-clip, None where there is none."""
     mode = chain[-1].mode
@@ -154,7 +139,7 @@ def _as_requantisation(
     offset = np.array(offsets, np.int64)
 
     def candidate(n: Integers) -> Integers:
-        return np.clip(round_shift(n + offset[:, None], shift, mode), least, most)
+        return np.clip(round_shift(n + offset[:, None], shift, mode), target.low, target.high)
 
     solved = bisect(candidate, low, high, np.ones(len(low), np.int64))
     if np.array_equal(solved.base, found.base) and np.array_equal(solved.thresholds, found.thresholds):

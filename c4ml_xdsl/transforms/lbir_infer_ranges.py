@@ -11,6 +11,7 @@ from xdsl.rewriter import Rewriter
 
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
+from c4ml_xdsl.numerics.staircase import Thresholds
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class LbirInferRanges(ModulePass):
                     case lbir.MaximumOp():
                         a, b = lbir.range_of(operation.lhs), lbir.range_of(operation.rhs)
                         ends = max(a.low, b.low), max(a.high, b.high)
+                    case lbir.ThresholdOp():
+                        ends = _threshold_range(operation)
                     case lbir.TableOp():
                         table = lbir.integers(operation.table)
                         ends = int(table.min()), int(table.max())
@@ -86,6 +89,18 @@ class LbirInferRanges(ModulePass):
                 if result.type != wanted:
                     _narrow_tables(result, ends[0], ends[1])
                     Rewriter.replace_value_with_new_type(result, wanted)
+
+
+def _threshold_range(operation: lbir.ThresholdOp) -> tuple[int, int]:
+    """What the thresholds that can be reached let the result be."""
+    thresholds = lbir.integers(operation.thresholds)
+    shape = thresholds.shape[:-1]
+    base, ascending = (lbir.integers(each).reshape(-1) for each in (operation.base, operation.ascending))
+    rows = thresholds.reshape(len(base), thresholds.shape[-1])
+    rank = len(lbir.shape_of(operation.input))
+    low, high = lbir.function_ranges(operation.input, (1,) * (rank - len(shape)) + shape)
+    reached = Thresholds(base, rows, ascending == 1).evaluate(np.stack([low, high], axis=1))
+    return int(reached.min()), int(reached.max())
 
 
 def _narrow_tables(value: SSAValue, low: int, high: int) -> None:

@@ -21,8 +21,8 @@ class QonnxInferShapes(ModulePass):
     Gives every value a static shape, by running the graph once on zeros.
 
     A symbolic batch dimension (the first one) becomes 1. What a shape computation yields is known, so reshapes to
-    computed shapes come out static too. What no output depends on is left as it is. A model that can't be run is refused
-    here, naming the node.
+    computed shapes come out static too. What no output depends on is left as it is. A model that can't be run is
+    refused here, naming the node.
 
     Before:
     ```mlir

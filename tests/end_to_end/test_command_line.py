@@ -11,6 +11,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import c4ml_xdsl
+from c4ml_xdsl import compiler
+from c4ml_xdsl.compiler import check_model
+from c4ml_xdsl.errors import OptionError
+
 MODELS = Path(__file__).parent.parent / "models"
 MODEL = MODELS / "digits_mlp_w2a2_pot" / "model.onnx"
 
@@ -96,7 +101,41 @@ def test_report_and_check(folder: Path) -> None:
     assert json.loads(c4ml("report", folder, "--json").stdout)["top"]
     checked = json.loads(c4ml("check", MODEL, "--json").stdout)
     assert checked["supported"]
-    assert checked["layers"][0]["op"] == "dense"
+    quantiser = checked["nodes"][0]
+    assert (quantiser["operator"], quantiser["support"]) == ("Quant", "supported")
+    assert quantiser["high"] - quantiser["low"] < 1 << quantiser["bits"]
+    assert checked["layers"][0]["operation"] == "dense"
+    assert "writes about" in c4ml("check", MODEL).stdout
+
+
+@pytest.mark.parametrize("name", ["cnn_dwsep_perch_fp", "mlp_w4a4_bn_fp", "c4ml_lhcjets_bw2"])
+def test_what_check_predicts_is_near(name: str) -> None:
+    """Size within a factor of two, from the network alone."""
+    model = MODELS / name / "model.onnx"
+    prediction = check_model(model).prediction
+    assert prediction is not None
+    report = c4ml_xdsl.compile(model, verify=False).report
+    assert 0.5 < prediction.lut / report["totals"]["lut"] < 2
+    assert 0.5 < prediction.verilog_lines / report["verilog_lines"] < 2
+
+
+def test_check_says_why_a_model_is_refused(tmp_path: Path) -> None:
+    onnx.save(float_weights(), tmp_path / "float.onnx")
+    done = c4ml("check", tmp_path / "float.onnx", "--json")
+    assert done.returncode == 1
+    assert "float_layer" in done.stderr
+    found = json.loads(done.stdout)
+    assert not found["supported"]
+    assert found["refused"]["node"] == "float_layer"
+    assert found["refused"]["remedy"]
+    assert [node["support"] for node in found["nodes"]] == ["supported", "refused"]
+
+
+def test_a_design_that_no_device_holds_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "LARGEST_DEVICE", 1000)
+    with pytest.raises(OptionError, match=r"predicted to take \d+ LUTs.*the limit is 1000"):
+        c4ml_xdsl.compile(MODEL, verify=False)
+    assert c4ml_xdsl.compile(MODEL, verify=False, max_luts=1 << 20)
 
 
 def float_weights() -> onnx.ModelProto:

@@ -27,7 +27,7 @@ from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.verification import vectors_for
 
 MODELS = Path(__file__).parent.parent / "models"
-NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
+NAMES = sorted(path.parent.name for path in MODELS.glob("*/golden.npz"))
 
 
 def golden(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -161,11 +161,29 @@ def test_a_wrong_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.exit_status == 3
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose design has adders, comparisons, and tables."""
+QCDQ = sorted(str(path.relative_to(MODELS)) for path in MODELS.glob("*/model_qcdq.onnx"))
+
+
+@pytest.mark.parametrize("file", QCDQ)
+def test_qcdq_export(file: str) -> None:
+    """QuantizeLinear, Clip and DequantizeLinear are their own model: onnxruntime without optimisations is the judge."""
+    runtime = pytest.importorskip("onnxruntime")
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(str(MODELS / file), options, providers=["CPUExecutionProvider"])
+    x, _ = golden(Path(file).parent.name)
+    shape = session.get_inputs()[0].shape[1:]
+    want = np.concatenate([session.run(None, {session.get_inputs()[0].name: s.reshape(1, *shape)})[0] for s in x])
+    got = c4ml.compile(MODELS / file)(x)
+    assert isinstance(got, np.ndarray)
+    assert_golden(got, want)
+
+
+@pytest.fixture(scope="module", params=["mlp_w4a4_asym_zp", "cnn_resadd_truncavg_pot"])
+def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose design has adders, comparisons and tables, or convolutions, a join, and pools."""
     folder = tmp_path_factory.mktemp("package") / "out"
-    c4ml.compile(MODELS / "mlp_w4a4_asym_zp" / "model.onnx").package(folder)
+    c4ml.compile(MODELS / request.param / "model.onnx").package(folder)
     return folder
 
 

@@ -16,6 +16,8 @@ NAMES = [
     *(f"brevitas/{name}" for name in ("c4ml_lhcjets_bw2", "c4ml_lhcjets_bw4", "bnn_w1a1_bn", "tnn_ternary_bn")),
     "brevitas/mlp_sigmoid_tanh",
     *(f"digits/digits_{name}" for name in ("mlp_w4a4_pot", "mlp_w4a4_fp_bn", "mlp_w2a2_pot", "bnn")),
+    *(f"brevitas/cnn{name}" for name in ("1d_pot", "_dwsep_perch_fp", "_resadd_truncavg_pot")),
+    "digits/digits_cnn_w4a4_pot",
     *(f"real/{name}" for name in ("fpga4hep_jets_w2a2", "fpga4hep_jets_w4a4", "zoo_TFC_2W2A")),
 ]
 

@@ -7,7 +7,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 import c4ml_xdsl as c4ml
 from c4ml_xdsl.circuit import Circuit
-from c4ml_xdsl.errors import UnsupportedModelError
 
 SIZE = 5
 

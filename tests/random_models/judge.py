@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import onnx
 
 import c4ml_xdsl as c4ml
+from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.errors import UnsupportedModelError
 from c4ml_xdsl.verification import check_rtl
 
@@ -31,18 +32,21 @@ def judge(model: onnx.ModelProto, tally: Tally, *, vectors: int = 48, simulator:
 
     Raises VerificationError or AssertionError for a fault; anything else that is raised is a crash.
     """
+    refusal: UnsupportedModelError | None = None
+    circuit: Circuit | None = None
     try:
         circuit = c4ml.compile(model, vectors=vectors)
     except UnsupportedModelError as error:
+        refusal = error
+    if refusal is not None:
         names = {name for node in model.graph.node for name in (node.name, *node.output)}
         names |= {entry.name for entry in model.graph.input}
-        assert error.node in names, f"refused without a node: {error}"
-        assert error.reason, f"refused without a reason: {error}"
+        assert refusal.node in names, f"refused without a node: {refusal}"
+        assert refusal.reason, f"refused without a reason: {refusal}"
         tally.outcomes["refused"] += 1
-        tally.reasons[error.reason] += 1
-        if __import__("os").environ.get("FUZZDUMP"):
-            onnx.save(model, f"/tmp/fuzz/refused_{abs(hash(error.reason))%10000}.onnx")
+        tally.reasons[refusal.reason] += 1
         return
+    assert circuit is not None
     if simulator is not None:
         check_rtl(circuit, circuit.simulator(simulator), simulator, vectors)
         tally.outcomes["simulated"] += 1

@@ -253,9 +253,9 @@ class Builder:
 
     def activation(self, source: Tensor) -> Tensor:
         operator = self.one_of(
-            "Relu", "Relu", "Sigmoid", "Tanh", "Neg", "Abs", "LeakyRelu", "PRelu", "HardSigmoid", "HardSwish", "Softsign",
-            "Softplus", "Elu", "Celu", "Selu", "Gelu", "Erf", "Exp", "Floor", "Ceil", "Round", "Sign", "ThresholdedRelu",
-            "Clip", "Pow", "Swish", "Identity",
+            "Relu", "Relu", "Sigmoid", "Tanh", "Neg", "Abs", "LeakyRelu", "PRelu", "HardSigmoid", "HardSwish",
+            "Softsign", "Softplus", "Elu", "Celu", "Selu", "Gelu", "Erf", "Exp", "Floor", "Ceil", "Round", "Sign",
+            "ThresholdedRelu", "Clip", "Pow", "Swish", "Identity",
         )  # fmt: skip
         if operator == "PRelu":
             slopes = self.channels(source.shape, (0.1, 0.25, 0.5))

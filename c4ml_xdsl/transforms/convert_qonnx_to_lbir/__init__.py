@@ -29,6 +29,7 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir import (
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import Conversion, Handler
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.inputs import declared_types, raw_node, start_inputs
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import prefixed
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary, summarise
 
 HANDLERS: dict[str, Handler] = {
     **quantisers.HANDLERS,
@@ -81,14 +82,21 @@ class ConvertQonnxToLbir(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         graph = graph_of(op)
-        network = _convert(graph, self.input_type)
+        network = convert_graph(graph, self.input_type)
         block = op.body.block
         block.insert_op_before(network, graph)
         graph.detach()
         graph.erase()
 
 
-def _convert(graph: qonnx.GraphOp, input_type: str | None) -> lbir.NetworkOp:
+def convert_graph(
+    graph: qonnx.GraphOp, input_type: str | None, summaries: list[NodeSummary] | None = None
+) -> lbir.NetworkOp:
+    """
+    The network of integer tensors that a graph computes; `summaries` receives what each node has become.
+
+    Raises UnsupportedModelError for what can't be converted, with the node last in `summaries`.
+    """
     c = Conversion(graph)
     try:
         start_inputs(c, declared_types(input_type, graph))
@@ -97,7 +105,14 @@ def _convert(graph: qonnx.GraphOp, input_type: str | None) -> lbir.NetworkOp:
             if constant is not None:
                 c.constants[operation.results[0]] = constant
             elif isinstance(operation, qonnx.NodeOp):
-                _node(c, operation)
+                try:
+                    _node(c, operation)
+                except UnsupportedModelError:
+                    if summaries is not None:
+                        summaries.append(NodeSummary(operation.label, operation.operator, "refused"))
+                    raise
+                if summaries is not None:
+                    summaries.append(summarise(c, operation))
         ports = [outputs.output_port(c, name, value) for name, value in graph.outputs.items()]
     except VerifyException as error:
         raise UnsupportedModelError(graph.sym_name.data, str(error)) from error

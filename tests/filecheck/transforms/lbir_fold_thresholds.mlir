@@ -11,6 +11,6 @@ lbir.network @net inputs [#lbir.port<"x" bits 3 range [0, 7] scale array<f64: 1.
 }
 
 // CHECK: %a = lbir.threshold %x, dense<{{\[\[\[}}2, 6]]]> : tensor<1x1x2xi8> base dense<0> : tensor<1x1xi8> ascending dense<1> : tensor<1x1xi8>
-// CHECK-SAME: -> tensor<1x1x!lbir.int<0, 2>>
+// CHECK-SAME: -> tensor<1x1x!lbir.int<-128, 127>>
 // CHECK: %b = lbir.threshold %x, dense<{{\[\[\[}}1, 3, 5, 7]]]> : tensor<1x1x4xi8> base dense<0> : tensor<1x1xi8> ascending dense<0> : tensor<1x1xi8>
-// CHECK-SAME: -> tensor<1x1x!lbir.int<-4, 0>>
+// CHECK-SAME: -> tensor<1x1x!lbir.int<-128, 127>>

@@ -1,8 +1,8 @@
 """
 Builds the QKeras models of this folder and their golden vectors; run it where TensorFlow and QKeras are installed:
 
-    pip install "tensorflow-cpu==2.15.1" "qkeras==0.9.0" "numpy<2" "setuptools<70" "tensorflow-model-optimization==0.7.5" \
-        pyparsing networkx tqdm scikit-learn
+    pip install "tensorflow-cpu==2.15.1" "tensorflow-model-optimization==0.7.5" "qkeras==0.9.0" "numpy<2" \
+        "setuptools<70" pyparsing networkx tqdm scikit-learn
     python make_models.py
 
 Each model is saved in one of the forms that Keras has (`.h5`, `.keras`, or `.json` beside `.weights.h5`), loaded again
@@ -292,14 +292,12 @@ def conv2d_batchnorm() -> keras.Model:
 
 @model("keras")
 def pointwise_batchnorm() -> keras.Model:
-    """A folded batch normalisation over one pixel: a test turns it into a QDenseBatchnorm, which no QKeras release has."""
+    """A batch normalisation folded over one pixel; a test makes a QDenseBatchnorm, which QKeras 0.9.0 lacks, of it."""
     return keras.Sequential(
         [
             layers.Input((1, 1, 6), name="x"),
             QActivation("quantized_bits(4,1,1)", name="in"),
-            QConv2DBatchnorm(
-                4, 1, kernel_quantizer=bits(5, 1, 1, alpha=1.0), bias_quantizer=bits(6, 2), name="fc1"
-            ),
+            QConv2DBatchnorm(4, 1, kernel_quantizer=bits(5, 1, 1, alpha=1.0), bias_quantizer=bits(6, 2), name="fc1"),
             QActivation("quantized_bits(5,2,1)", name="act1"),
         ]
     )
@@ -354,18 +352,19 @@ def pooling() -> keras.Model:
 @model("h5")
 def relu_variants() -> keras.Model:
     x = layers.Input((16,), name="x")
+    q = QActivation("quantized_bits(10,3,1)", name="in")(x)
     acts = [
         quantized_relu(4, 1),
         quantized_relu(5, 2, use_sigmoid=1),
         quantized_relu(5, 1, negative_slope=0.25),
         quantized_relu(4, 0, negative_slope=1.0),
         "quantized_relu(6,2,0,0.5)",
-        quantized_bits(4, 1, 0, keep_negative=False),
+        quantized_bits(4, 1, 1, keep_negative=False),
         quantized_bits(5, 1, 0, alpha=0.75),
         "quantized_hswish(6,2,0)",
         quantized_bits(1, 1, 0, alpha=0.25),
     ]
-    outputs = [QActivation(each, name=f"relu{index}")(x) for index, each in enumerate(acts)]
+    outputs = [QActivation(each, name=f"relu{index}")(q) for index, each in enumerate(acts)]
     return keras.Model(x, layers.Concatenate(name="cat")(outputs))
 
 
@@ -387,7 +386,8 @@ def tanh_sigmoid() -> keras.Model:
         "binary_tanh",
     )
     outputs = [QActivation(each, name=f"act{index}")(q) for index, each in enumerate(names)]
-    return keras.Model(x, layers.Concatenate(name="cat")(outputs))
+    y = layers.Concatenate(name="cat")(outputs)
+    return keras.Model(x, QActivation("quantized_bits(8,1,1)", name="out")(y))
 
 
 @model("keras")
@@ -469,7 +469,8 @@ def power_of_two() -> keras.Model:
                 bias_quantizer="quantized_relu_po2(4,1)",
                 name="fc2",
             ),
-        ]
+        ],
+        name="quadratic",
     )
 
 
@@ -483,6 +484,7 @@ def plain_layers() -> keras.Model:
             layers.ReLU(max_value=1.5, negative_slope=0.25, threshold=0.5, name="relu"),
             layers.UpSampling2D((2, 1), name="up"),
             layers.LeakyReLU(0.5, name="leaky"),
+            QActivation("quantized_bits(6,2,1)", name="between"),
             layers.Permute((2, 1, 3), name="permute"),
             layers.Dropout(0.5, name="drop"),
             layers.Reshape((5, -1), name="rows"),
@@ -559,7 +561,11 @@ def randomise(net: keras.Model, rng: np.random.Generator) -> None:
         variance, gamma = "variance" in weight.name, "gamma" in weight.name
         value = rng.uniform(0.25, 2.0, shape) if variance or gamma else rng.normal(0.0, 0.5, shape)
         on_grid = np.maximum(np.round(value * 16), 1 if variance else -999) / 16
-        weight.assign(np.where(rng.random(shape) < 0.5, on_grid, value).astype(np.float32))
+        value = np.where(rng.random(shape) < 0.5, on_grid, value)
+        # Halfway between even powers of two QKeras's quadratic approximation varies by machine.
+        odd_power = (np.frexp(value)[1] % 2 == 0) & (np.abs(np.frexp(value)[0]) == 0.5)
+        value = np.where(odd_power & (net.name == "quadratic"), value * 1.25, value)
+        weight.assign(value.astype(np.float32))
 
 
 def save(net: keras.Model, name: str, form: str) -> keras.Model:
