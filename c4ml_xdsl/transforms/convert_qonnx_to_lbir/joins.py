@@ -23,7 +23,11 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import (
 
 
 def binary(c: Conversion, node: qonnx.NodeOp) -> None:
-    """Add, Sub, Mul, Div, Min, Max, Sum or Mean of activations and constants."""
+    """
+    With constants a step of the chain; of two activations an addition, product or maximum on a common grid.
+
+    Two functions of the same integers, as x * sigmoid(x), are one function.
+    """
     data = c.data(node)
     if len(data) == 1 and list(node.operands).count(data[0]) == 1:
         with_constant(c, node)

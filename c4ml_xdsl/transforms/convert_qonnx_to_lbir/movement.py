@@ -212,7 +212,7 @@ def _im2col(c: Conversion, node: qonnx.NodeOp, source: Real) -> Real:
 
 
 def moves(c: Conversion, node: qonnx.NodeOp) -> None:
-    """The handler of all of them."""
+    """The integers move, with their scales; padding is the integer that stands for the number."""
     inputs = [value for value in node.operands if value in c.reals]
     if isinstance(node, qonnx.ConcatOp) and len(inputs) != len(node.operands):
         c.refuse(node, "it joins activations with constants", "Leave the constants out.")
