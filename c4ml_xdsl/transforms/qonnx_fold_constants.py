@@ -27,8 +27,8 @@ class QonnxFoldConstants(ModulePass):
     Evaluates what doesn't depend on the inputs, in float32 as ONNX runs it.
 
     A quantised parameter (of a Quant, or of a DequantizeLinear) keeps its integers: it becomes a
-    `qonnx.quantized_constant`, also through a transpose or reshape. Shapes of static tensors fold, Identity, Dropout and
-    casts between floats vanish, and so does what nobody reads.
+    `qonnx.quantized_constant`, also through a transpose or reshape. Shapes of static tensors fold, Identity, Dropout
+    and casts between floats vanish, and so does what nobody reads.
 
     Before:
     ```mlir
