@@ -1,5 +1,6 @@
 """Compares the levels of a design on the same vectors: model = lbir = hw = RTL."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,11 +93,10 @@ def run_hw_layers(
 
     Raises VerificationError at the first layer that differs.
     """
-    ranges = {
-        operation.label: lbir.range_of(operation.results[0])
-        for operation in lbir_interpreter.network_of(circuit.lbir).body.block.ops
-        if isinstance(operation, lbir.LayerOp)
-    }
+    layers = [op for op in lbir_interpreter.network_of(circuit.lbir).body.block.ops if isinstance(op, lbir.LayerOp)]
+    counts = Counter(layer.label for layer in layers if layer.node is not None)
+    # names in a model need not be unique: what two layers are called says nothing of either
+    ranges = {layer.label: lbir.range_of(layer.results[0]) for layer in layers if counts[layer.label] == 1}
     interpreter = HwInterpreter(circuit.hw)
     trace: dict[str, list[Value]] = {}
     given = {port.name: pack(vectors[port.tensor], port.bits) for port in circuit.ports if port.direction == "input"}
@@ -104,7 +104,7 @@ def run_hw_layers(
     for name, rows in trace.items():
         attributes = interpreter.modules[name].attributes
         node, axes = attributes.get(NODE), attributes.get(AXES)
-        if not isinstance(node, StringAttr) or node.data not in expected:
+        if not isinstance(node, StringAttr) or node.data not in expected or node.data not in ranges:
             continue
         want, element = expected[node.data], ranges[node.data]
         if isinstance(axes, lbir.NumbersAttr):

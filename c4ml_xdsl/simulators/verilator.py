@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,29 @@ extern "C" void run(long samples, const uint32_t* in, uint32_t* out) {{
 """
 
 
+OPTIMISED_BYTES = 1 << 20
+"""Generated C++ up to this size is compiled with optimisation."""
+UNIT_BYTES = 2 << 20
+"""About how much C++ goes into one translation unit: each reads the same headers again."""
+
+
+def _units(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Translation units that include some of the files each."""
+    groups: list[list[str]] = [[]]
+    size = 0
+    for file in files:
+        size += file.stat().st_size
+        if size > UNIT_BYTES and groups[-1]:
+            groups.append([])
+            size = file.stat().st_size
+        groups[-1].append(f'#include "{file.name}"\n')
+    units: list[Path] = []
+    for index, lines in enumerate(groups):
+        units.append(folder / f"unit{index}.cpp")
+        units[-1].write_text("".join(lines))
+    return units
+
+
 class VerilatorSimulator:
     """A built design. Building takes seconds, a run microseconds a sample."""
 
@@ -55,32 +79,27 @@ class VerilatorSimulator:
         _run(
             [
                 "verilator", "--cc", "-O3", "--Mdir", "build", "--prefix", "Vdesign", "--top-module", top, "-Wno-fatal",
-                "-Wno-lint", *sources,
+                "-Wno-lint", "--output-split", "20000", "--output-split-cfuncs", "500", *sources,
             ],
             folder,
         )  # fmt: skip
         (folder / "build" / "driver.cpp").write_text(self._driver())
         root = _run(["verilator", "-getenv", "VERILATOR_ROOT"], folder).strip()
         include = Path(root) / "include"
-        generated = sorted(path.name for path in (folder / "build").glob("Vdesign*.cpp"))
-        flags = ["-std=gnu++17", "-O1", "-fPIC", "-I.", f"-I{include}", f"-I{include / 'vltstd'}", "-w"]
-        runtime = [include / "verilated.cpp", include / "verilated_threads.cpp"]
-        (folder / "build" / "all.cpp").write_text(
-            "".join(f'#include "{path}"\n' for path in [*generated, "driver.cpp"])
-        )
-        parts = [folder / "build" / "all.cpp", *(path for path in runtime if path.exists())]
-        jobs = [
-            subprocess.Popen(
-                ["g++", *flags, "-c", str(part), "-o", f"part{index}.o"],
-                cwd=folder / "build", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            )
-            for index, part in enumerate(parts)
-        ]  # fmt: skip
-        for job in jobs:
-            errors = job.communicate()[1]
-            if job.returncode:
-                raise SimulationError(f"g++ rejected the simulation: {errors.strip()[:300]}")
-        objects = [f"part{index}.o" for index in range(len(parts))]
+        generated = sorted((folder / "build").glob("Vdesign*.cpp"))
+        # optimising a large design takes g++ minutes and saves seconds
+        level = "-O1" if sum(path.stat().st_size for path in generated) < OPTIMISED_BYTES else "-O0"
+        flags = ["-std=gnu++17", level, "-fPIC", "-I.", f"-I{include}", f"-I{include / 'vltstd'}", "-w"]
+        runtime = (include / "verilated.cpp", include / "verilated_threads.cpp")
+        units = _units(folder / "build", [*generated, folder / "build" / "driver.cpp"])
+        parts = [*units, *(path for path in runtime if path.exists())]
+
+        def compiled(index: int) -> str:
+            _run(["g++", *flags, "-c", str(parts[index]), "-o", f"part{index}.o"], folder / "build")
+            return f"part{index}.o"
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(compiled, range(len(parts))))
         _run(["g++", "-shared", "-o", "design.so", *objects, "-lpthread"], folder / "build")
         self.library = ctypes.CDLL(str(folder / "build" / "design.so"))
 
