@@ -7,6 +7,7 @@ Whether a sound model can be compiled is for later passes to say.
 
 import math
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -28,6 +29,7 @@ MAXIMUM_LIST_LENGTH = 1 << 20
 MAXIMUM_RANK = 16
 MAXIMUM_NAME_LENGTH = 4096
 
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MAXIMUM_FIELDS = 4_000_000
 _SCANNED_FROM_BYTES = 1 << 20
 
@@ -177,18 +179,24 @@ def _check_parsed_size(data: bytes, what: str) -> None:
 
 
 def text(value: object, what: str, limit: int = MAXIMUM_NAME_LENGTH) -> str:
-    """A text from a file: protobuf hands out bytes where they aren't UTF-8."""
+    """A text from a file, fit for a message: protobuf hands out bytes where they aren't UTF-8."""
     if not isinstance(value, str):
         raise ModelFileError(f"{what} isn't text", remedy=_EXPORT_AGAIN)
     if len(value) > limit:
         raise ModelFileError(f"{what} is {len(value)} characters long, and {limit} is the limit")
+    if _CONTROL_CHARACTERS.search(value):
+        raise ModelFileError(f"{what} has control characters: {value[:80]!r}", remedy="Export the model without them.")
     return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAXIMUM_NAME_LENGTH and not _CONTROL_CHARACTERS.search(value)
 
 
 def node_label(node: onnx.NodeProto, index: int) -> str:
     """What a message calls a node: its name, else its first output, else its operator and place in the file."""
     for candidate in (node.name, *node.output[:1]):
-        if isinstance(candidate, str) and 0 < len(candidate) <= MAXIMUM_NAME_LENGTH:
+        if candidate and _is_text(candidate):
             return candidate
     operator = text(node.op_type, f"the operator of node {index}")
     return f"{operator or 'a node without operator'} (node {index} of the file)"
@@ -330,7 +338,7 @@ def _finite(value: float, what: str) -> float:
 
 def _decoded(value: bytes, what: str) -> str:
     try:
-        return value.decode()
+        return text(value.decode(), what)
     except UnicodeDecodeError as error:
         raise ModelFileError(f"{what}: isn't text", remedy=_EXPORT_AGAIN) from error
 

@@ -26,7 +26,7 @@ Array: TypeAlias = NDArray[Any]
 Inputs: TypeAlias = Sequence[Array | None]
 Kernel: TypeAlias = Callable[[qonnx.NodeOp, Inputs], Array | tuple[Array, ...]]
 
-MAXIMUM_ELEMENTS = 1 << 28
+MAXIMUM_ELEMENTS = 1 << 24
 """The most elements that a node's output (or the windows that it reads, of one sample) may have."""
 
 _MATRIX_ELEMENTS = 1 << 24
@@ -375,6 +375,27 @@ def _softmax(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     total = np.exp(shifted).sum(axis=axis, keepdims=True)
     logarithmic = isinstance(node, qonnx.LogSoftmaxOp)
     return (shifted - np.log(total) if logarithmic else np.exp(shifted) / total).reshape(x.shape)
+
+
+def multiplications(node: qonnx.NodeOp, inputs: Inputs) -> int:
+    """
+    How many multiplications a matrix product or convolution takes, 0 for other operators and inputs that don't fit.
+
+    Integers count eight times, as numpy multiplies matrices of them so much more slowly.
+    """
+    if not isinstance(node, qonnx.MatMulOp | qonnx.XnorPopcountMatMulOp | qonnx.GemmOp | qonnx.ConvOp):
+        return 0
+    try:
+        a, b = required(inputs), required(inputs, 1)
+        times = 1 if np.result_type(a, b).kind == "f" else 8
+        if isinstance(node, qonnx.ConvOp):
+            return times * b.size * math.prod((*a.shape[:1], *_windows(node, a, b.shape[2:]).output_shape))
+        turned = isinstance(node, qonnx.GemmOp) and node.int_attribute("transB")
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        rows = a.size // math.prod((1, *a.shape[:-2]))
+        return times * math.prod(stack) * rows * (1 if b.ndim < 2 else b.shape[-2 if turned else -1])
+    except (ValueError, ArithmeticError):
+        return 0
 
 
 # Windows ---------------------------------------------------------------------------------------------------------
@@ -731,6 +752,7 @@ def _resized(
         size = x.shape[axis]
         if size == count and scale == 1 and region is None:
             continue
+        bounded(node, (*shape[: axis + 1], *x.shape[axis + 1 :]))  # larger than both where the next axis shrinks
         position = np.arange(count, dtype=np.float32)
         if region is not None:
             start, end = (np.float32(each) for each in region[axis])

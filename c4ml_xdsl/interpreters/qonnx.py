@@ -365,11 +365,12 @@ def run(
     has one entry a sample, those are marked where a quantiser behind an input's is within float error of a decision.
     """
     graph = graph_of(module)
-    arguments = {
-        argument: np.asarray(inputs[name], np.float32).astype(dtype)
-        for name, argument in graph.inputs.items()
-        if argument.uses  # what nobody reads need not be given
-    }
+    with np.errstate(over="ignore"):  # beyond float32 lies infinity
+        arguments = {
+            argument: np.asarray(inputs[name], np.float32).astype(dtype)
+            for name, argument in graph.inputs.items()
+            if argument.uses  # what nobody reads need not be given
+        }
     samples = _sample_count(graph, arguments)
     known = _known(graph, dtype)
     if samples is None:

@@ -43,6 +43,10 @@ ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 """qonnx's rounding modes; HALF_UP rounds ties away from zero, HALF_DOWN towards it, UP away from zero."""
 
 
+LARGEST_ZERO_POINT = 1 << 24
+"""The largest integer up to which float32, in which models add zero points, has them all."""
+
+
 # Quantisers ------------------------------------------------------------------------------------------------------
 
 
@@ -65,6 +69,15 @@ def _scale(node: qonnx.NodeOp, inputs: Inputs, index: int = 1) -> Array:
     return scale
 
 
+def _zero_point(node: qonnx.NodeOp, inputs: Inputs) -> Array:
+    zero_point = required(inputs, 2)
+    if np.any(np.abs(zero_point) > LARGEST_ZERO_POINT):
+        raise UnsupportedModelError(
+            node.label, f"a zero point is beyond {LARGEST_ZERO_POINT}", remedy="Check the quantiser's training."
+        )
+    return zero_point
+
+
 def _rounded(node: qonnx.NodeOp, values: Array) -> Array:
     return ROUNDINGS[node.str_attribute("rounding_mode").upper()](values)
 
@@ -84,7 +97,7 @@ def quantise(node: qonnx.NodeOp, inputs: Inputs) -> Array:
     if bits == 1 and signed:
         return _bipolar(x)
     low, high = qonnx.integer_range(bits, signed=signed, narrow=narrow)
-    return _rounded(node, np.clip(x / scale + required(inputs, 2), low, high))
+    return _rounded(node, np.clip(x / scale + _zero_point(node, inputs), low, high))
 
 
 def _quant(node: qonnx.NodeOp, inputs: Inputs) -> Array:
@@ -93,7 +106,7 @@ def _quant(node: qonnx.NodeOp, inputs: Inputs) -> Array:
 
 
 def _trunc(node: qonnx.NodeOp, inputs: Inputs) -> Array:
-    x, scale, zero_point = required(inputs), _scale(node, inputs), required(inputs, 2)
+    x, scale, zero_point = required(inputs), _scale(node, inputs), _zero_point(node, inputs)
     broadcast_shape(node, *(required(inputs, index) for index in range(len(inputs))))
     codes = np.rint(x / scale + zero_point)
     input_bits, output_bits = quantiser_bits(node, required(inputs, 3)), quantiser_bits(node, required(inputs, -1))

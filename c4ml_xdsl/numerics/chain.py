@@ -261,13 +261,12 @@ def _round_floats(x: Floats, mode: RoundingMode) -> Floats:
 # rational intervals ------------------------------------------------------------------------------------------------
 
 
-def _exact_interval(steps: Sequence[Step], n: int, element: int, bits: int) -> Interval:
+def _exact_interval(steps: Sequence[Step], n: int, element: int, bits: int, last: bool) -> Interval:
     low = high = Fraction(n)
-    last = bits >= 1 << 13
     for step in steps:
         c = c_high = Fraction(0)
         if step.other is not None:
-            c, c_high = _exact_interval(step.other, n, element, bits)
+            c, c_high = _exact_interval(step.other, n, element, bits, last)
         elif step.constant is not None and step.operation != "count":
             c = c_high = Fraction(float(step.constant[element if len(step.constant) > 1 else 0]))
         match step.operation:
@@ -363,18 +362,23 @@ def _exact_interval(steps: Sequence[Step], n: int, element: int, bits: int) -> I
     return low, high
 
 
+def _beyond_algebra(steps: Sequence[Step]) -> bool:
+    return any(step.operation in (*_FUNCTIONS, "elu") or _beyond_algebra(step.other or ()) for step in steps)
+
+
 def _exact(steps: Sequence[Step], n: int, element: int) -> int:
     """
     The chain at one integer.
 
     Values are rational or, through square roots of variances, lie in a field of small degree over the rationals with
     coefficients of some hundred bits. A difference of such values that isn't zero is far larger than 2**-8192
-    (root separation), so what is still open at that precision is an equality.
+    (root separation), so what is still open at that precision is an equality. With functions beyond algebra, where
+    nothing of the kind is known, an equality is what 1,024 bits don't tell apart.
     """
-    bits = 128
+    bits, most = 128, 1 << (10 if _beyond_algebra(steps) else 13)
     while True:
         try:
-            low, high = _exact_interval(steps, n, element, bits)
+            low, high = _exact_interval(steps, n, element, bits, bits >= most)
             break
         except Undecided:
             bits *= 2

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.dialects import qonnx
+from c4ml_xdsl.errors import UnsupportedModelError
 from c4ml_xdsl.interpreters.qonnx import (
     Array,
     constant_of,
@@ -55,6 +56,7 @@ class QonnxFoldConstants(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         graph = graph_of(op)
         block = graph.body.block
+        _erase_unread(block)  # it may be invalid
         for operation in list(block.ops):
             if not isinstance(operation, qonnx.NodeOp):
                 continue
@@ -63,13 +65,31 @@ class QonnxFoldConstants(ModulePass):
             ):
                 operation.output.replace_all_uses_with(operation.operands[0])
                 continue
-            for result, folded in zip(operation.results, _folded(operation), strict=False):
+            with np.errstate(all="ignore"):
+                constants = _folded(operation)
+                for each in constants:
+                    _require_finite(operation, each)
+            for result, folded in zip(operation.results, constants, strict=False):
                 block.insert_op_before(folded, operation)
                 result.replace_all_uses_with(folded.results[0])
-        for operation in reversed(list(block.ops)):
-            if not isinstance(operation, qonnx.ReturnOp) and not any(each.uses for each in operation.results):
-                operation.detach()
-                operation.erase()
+        _erase_unread(block)
+
+
+def _erase_unread(block: Block) -> None:
+    for operation in reversed(list(block.ops)):
+        if not isinstance(operation, qonnx.ReturnOp) and not any(each.uses for each in operation.results):
+            operation.detach()
+            operation.erase()
+
+
+def _require_finite(node: qonnx.NodeOp, constant: Operation) -> None:
+    array = constant_of(constant)
+    if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UnsupportedModelError(
+            node.label,
+            "computes a constant that is infinite or not a number",
+            remedy="Check the scales and other parameters that it is computed from.",
+        )
 
 
 def _folded(node: qonnx.NodeOp) -> Sequence[Operation]:
@@ -85,7 +105,7 @@ def _folded(node: qonnx.NodeOp) -> Sequence[Operation]:
         return ()
     arrays: list[Array | None] = [constant_of(each) if isinstance(each, Operation) else None for each in producers]
     if isinstance(node, qonnx.QuantOp | qonnx.IntQuantOp | qonnx.BipolarQuantOp):
-        codes = quantise(node, arrays)
+        codes = np.asarray(quantise(node, arrays))
         bipolar = isinstance(node, qonnx.BipolarQuantOp)
         scale, zero = arrays[1], np.zeros((), np.float32) if bipolar else arrays[2]
         assert scale is not None
@@ -160,5 +180,5 @@ def _spread(array: Array, rank: int) -> Array:
 
 def _fitting(array: Array, rank: int) -> Array:
     """Drops leading axes of 1 beyond a rank; a single element becomes a scalar."""
-    array = array.astype(np.float32)
+    array = np.asarray(array.astype(np.float32))
     return array.reshape(()) if array.size == 1 else array.reshape(array.shape[max(0, array.ndim - rank) :])

@@ -1,5 +1,6 @@
 """The pass `qonnx-infer-shapes`."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +13,11 @@ from xdsl.rewriter import Rewriter
 
 from c4ml_xdsl.dialects import qonnx
 from c4ml_xdsl.errors import UnsupportedModelError
+from c4ml_xdsl.interpreters.onnx_kernels import MAXIMUM_ELEMENTS, multiplications
 from c4ml_xdsl.interpreters.qonnx import Array, constant_of, evaluate_outputs, graph_of
+
+MAXIMUM_PRODUCTS = 1 << 31
+"""The most multiplications that a model may take for one sample."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,12 @@ class QonnxInferShapes(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         graph = graph_of(op)
         examples: dict[SSAValue, Array | None] = {}
+        elements = products = 0
         for name, argument in list(graph.inputs.items()):
-            examples[argument] = np.zeros(_input_shape(name, argument), _input_type(argument))
+            shape = _input_shape(name, argument)
+            elements += math.prod(shape)
+            _limit(name, elements, MAXIMUM_ELEMENTS, "elements")
+            examples[argument] = np.zeros(shape, _input_type(argument))
         read = _read_operations(graph)
         for operation in list(graph.body.block.ops):
             if operation not in read:
@@ -57,7 +66,12 @@ class QonnxInferShapes(ModulePass):
             elif isinstance(operation, qonnx.NoneOp):
                 examples[operation.output] = None
             elif isinstance(operation, qonnx.NodeOp):
-                arrays = evaluate_outputs(operation, [examples[each] for each in operation.operands])
+                inputs = [examples[each] for each in operation.operands]
+                products += multiplications(operation, inputs)
+                _limit(operation.label, products, MAXIMUM_PRODUCTS, "multiplications")
+                arrays = evaluate_outputs(operation, inputs)
+                elements += sum(each.size for each in arrays)
+                _limit(operation.label, elements, 2 * MAXIMUM_ELEMENTS, "elements")
                 examples.update(zip(operation.results, arrays, strict=False))
         for value, example in examples.items():
             if example is not None and not (
@@ -67,6 +81,15 @@ class QonnxInferShapes(ModulePass):
                 if value.type != wanted:
                     Rewriter.replace_value_with_new_type(value, wanted)
         graph.update_function_type()
+
+
+def _limit(node: str, number: int, limit: int, unit: str) -> None:
+    if number > limit:
+        raise UnsupportedModelError(
+            node,
+            f"up to here the model needs {number} {unit}, more than {limit}",
+            remedy="Check the sizes of the model's inputs and nodes.",
+        )
 
 
 def _read_operations(graph: qonnx.GraphOp) -> set[Operation]:

@@ -26,7 +26,7 @@ wrapper = pytest.importorskip("qonnx.core.modelwrapper", reason="qonnx isn't ins
 execution = pytest.importorskip("qonnx.core.onnx_exec", reason="qonnx isn't installed")
 
 CUSTOM = "qonnx.custom_op.general"
-INPUT_SCALE, WEIGHT_SCALE, BIAS_SCALE = 0.5, 0.25, 0.25
+INPUT_SCALE, WEIGHT_SCALE = 0.5, 0.25
 KERNELS = (3, 3), (2, 3)
 SAMPLES, SIMULATED = 8, 16
 ICARUS = shutil.which("iverilog") is not None
@@ -36,8 +36,7 @@ class Network:
     """A model under construction, with shapes without the batch axis; its random numbers follow from its name."""
 
     def __init__(self, name: str, shape: tuple[int, ...], bits: int):
-        self.chance = zlib.crc32(name.encode())
-        self.random = np.random.default_rng(self.chance)
+        self.random = np.random.default_rng(zlib.crc32(name.encode()))
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
         self.shapes: dict[str, tuple[int, ...]] = {"x": shape}
@@ -83,15 +82,22 @@ class Network:
         self.fixed[result] = self.shapes.pop(result)
         return result
 
-    def activate(self, taps: int, weight_bits: int, scale: Any, bits: int) -> "Network":
-        """ReLU, unless a bipolar number follows, and a quantiser for the values that are likely to occur."""
+    def finish(self, taps: int, weight_bits: int, scale: Any, bias_bits: int, bits: int) -> "Network":
+        """
+        Behind a layer: Add, unless the bias has no bits, ReLU, unless a bipolar number follows, and a quantiser.
+
+        Scales are such that no part outweighs the others.
+        """
+        self.deviation *= math.sqrt(taps) * float(np.mean(scale)) * 2.0 ** (weight_bits - 2)
+        if bias_bits:
+            bias_shape = (self.shape[0], *(1,) * (len(self.shape) - 1))
+            bias = self.parameter(bias_shape, bias_bits, 2.0 ** round(math.log2(self.deviation * 2 / (1 << bias_bits))))
+            self.value = self.node("Add", [self.value, bias], self.shape)
         kind = self.one_of("BIPOLAR", "UINT1") if bits == 1 else f"UINT{bits}"
         self.name += f" to {kind})"
         if kind != "BIPOLAR":
             self.value = self.node("Relu", [self.value], self.shape)
-        self.deviation *= math.sqrt(taps) * float(np.mean(scale)) * 2.0 ** (weight_bits - 2)
-        step = 2.0 ** round(math.log2(self.deviation * 4 / (1 << bits)))
-        self.value = self.quantise(self.value, kind, step)
+        self.value = self.quantise(self.value, kind, 2.0 ** round(math.log2(self.deviation * 4 / (1 << bits))))
         return self
 
     def conv(
@@ -107,19 +113,16 @@ class Network:
         else:
             sizes = [(size - k) // stride + 1 for size, k in zip(space, kernel, strict=True)]
         self.value = self.node("Conv", given, (outputs, *sizes), **attributes)
-        self.value = self.node("Add", [self.value, self.parameter((outputs, 1, 1), bias_bits, BIAS_SCALE)], self.shape)
-        return self.activate(channels // groups * math.prod(kernel), weight_bits, scale, bits)
+        return self.finish(channels // groups * math.prod(kernel), weight_bits, scale, bias_bits, bits)
 
     def dense(self, outputs: int, weight_bits: int, bias_bits: int, bits: int, scale: Any = WEIGHT_SCALE) -> "Network":
-        """MatMul or Gemm, as it falls, and Add, unless the bias has no bits."""
+        """MatMul or Gemm, as it falls."""
         inputs = self.shape[0]
         operator = self.one_of("MatMul", "Gemm")
         turned = operator == "Gemm"
         matrix = self.parameter((outputs, inputs) if turned else (inputs, outputs), weight_bits, scale)
         self.value = self.node(operator, [self.value, matrix], (outputs,), **({"transB": 1} if turned else {}))
-        if bias_bits:
-            self.value = self.node("Add", [self.value, self.parameter((outputs,), bias_bits, BIAS_SCALE)], self.shape)
-        return self.activate(inputs, weight_bits, scale, bits)
+        return self.finish(inputs, weight_bits, scale, bias_bits, bits)
 
     def max_pool(self, kernel: tuple[int, int], padding: int, stride: int) -> "Network":
         channels, *space = self.shape
@@ -179,9 +182,8 @@ def scaled(scale: float) -> Iterator[Network]:
 
 def cnns(channels: int) -> Iterator[Network]:
     for bits, weight_bits, hidden_bits, output_bits in itertools.product((1, 3), (1, 4), (1, 3), (1, 3)):
-        network = Network(
-            f"cnn {channels}, bits {[bits, weight_bits, hidden_bits, output_bits]}", (channels, 6, 6), bits
-        )
+        name = f"cnn {channels}, bits {[bits, weight_bits, hidden_bits, output_bits]}"
+        network = Network(name, (channels, 6, 6), bits)
         scale = network.random.choice((0.25, 0.5, 1.0, 2.0), (3, 1, 1, 1))
         network.conv(3, (3, 3), "none", 1, weight_bits, 4, hidden_bits, scale=scale)
         yield network.max_pool((2, 2), 0, 2).flatten().dense(5, weight_bits, 4, output_bits)
@@ -203,12 +205,11 @@ def judge(network: Network) -> None:
     """Compiles a network and compares it with qonnx."""
     circuit = c4ml.compile(network.model(1), vectors=16)
     limit = 1 << circuit.ports[0].bits + 1
-    x = (network.random.integers(-limit, limit + 1, (SAMPLES, *network.shapes["x"])) * INPUT_SCALE / 2).astype(
-        np.float32
-    )
+    halves = network.random.integers(-limit, limit + 1, (SAMPLES, *network.shapes["x"]))
+    x = (halves * INPUT_SCALE / 2).astype(np.float32)
     want = execution.execute_onnx(wrapper.ModelWrapper(network.model(SAMPLES)), {"x": x})[network.value]
     np.testing.assert_array_equal(circuit(x), want)
-    if ICARUS and network.chance % SIMULATED == 0:
+    if ICARUS and network.random.integers(SIMULATED) == 0:
         np.testing.assert_array_equal(circuit(x, "icarus"), want)
 
 

@@ -17,6 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 CUSTOM = "qonnx.custom_op.general"
 MODES = ("ROUND", "FLOOR", "CEIL", "ROUND_TO_ZERO", "UP", "DOWN", "HALF_UP", "HALF_DOWN", "HALF_EVEN")
 SCALES = (1.0, 0.5, 0.25, 0.125, 2.0, 0.75, 0.3, 0.1, 1 / 3, 0.7)
+MOVES = (
+    "Transpose", "Reshape", "Flatten", "Slice", "Gather", "Split", "Pad", "Tile", "Resize", "DepthToSpace",
+    "SpaceToDepth", "Unsqueeze", "Squeeze", "Expand",
+)  # fmt: skip
 LARGEST = 200
 """The most elements of a tensor."""
 
@@ -111,6 +115,22 @@ class Builder:
                 rounding_mode=self.one_of(*MODES),
             )[0]
         return Tensor(name, source.shape, "quantised")
+
+    def quantised_input(self, source: Tensor) -> Tensor:
+        """An input's quantiser, perhaps behind constant arithmetic and moves."""
+        whole = True
+        if self.chance(20):
+            operator, constant = self.one_of(("Mul", 2.0), ("Div", 4.0), ("Add", 0.5), ("Sub", 0.25), ("Mul", 0.3))
+            given = [source.name, self.constant(constant)]
+            source = Tensor(self.node(operator, given)[0], source.shape, "other")
+        if self.chance(20):
+            moved = self.move(
+                source, ("Transpose", "Reshape", "Flatten", "Slice", "Gather", "Pad", "Tile", "Unsqueeze")
+            )
+            source = moved or source
+        elif self.chance(15):
+            whole = False
+        return self.quantise(source, whole)
 
     def qcdq(self, source: Tensor, whole: bool = False) -> str:
         """QuantizeLinear, perhaps Clip, DequantizeLinear."""
@@ -319,12 +339,9 @@ class Builder:
 
     # moves -------------------------------------------------------------------------------------------------------
 
-    def move(self, source: Tensor) -> Tensor | None:
+    def move(self, source: Tensor, among: tuple[str, ...] = MOVES) -> Tensor | None:
         rank, shape = len(source.shape), source.shape
-        operator = self.one_of(
-            "Transpose", "Reshape", "Flatten", "Slice", "Gather", "Split", "Pad", "Tile", "Resize", "DepthToSpace",
-            "SpaceToDepth", "Unsqueeze", "Squeeze", "Expand",
-        )  # fmt: skip
+        operator = self.one_of(*among)
         name, data = source.name, None
         match operator:
             case "Transpose" if rank > 2:
@@ -429,7 +446,7 @@ def models(draw: Callable[[Any], Any], most_nodes: int = 8) -> onnx.ModelProto:
         )
         name = f"x{number}"
         b.inputs.append((name, shape))
-        tensors.append(b.quantise(Tensor(name, shape, "other"), whole=True))
+        tensors.append(b.quantised_input(Tensor(name, shape, "other")))
     used: set[str] = set()
     for _ in range(b.number(1, most_nodes)):
         source = tensors[-1] if b.chance(75) else b.one_of(*tensors)

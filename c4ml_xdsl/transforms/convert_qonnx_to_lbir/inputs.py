@@ -11,10 +11,11 @@ from xdsl.utils.exceptions import VerifyException
 from c4ml_xdsl.dialects import lbir, qonnx
 from c4ml_xdsl.errors import OptionError, UnsupportedModelError
 from c4ml_xdsl.interpreters.qonnx import Array, constant_of
+from c4ml_xdsl.numerics.chain import Step, evaluate
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import Conversion, Raw
-from c4ml_xdsl.transforms.convert_qonnx_to_lbir.movement import MOVES, move
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.movement import MOVES, move, pad_amounts
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.quantisers import Quantiser, integer_type_of, quantiser_of
-from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import Real, fractions_of, full_rank
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import Real, exact_floats, fractions_of, full_rank
 
 QUANTISERS = (qonnx.QuantOp, qonnx.IntQuantOp, qonnx.BipolarQuantOp, qonnx.QuantizeLinearOp)
 AFFINE = (qonnx.MulOp, qonnx.AddOp, qonnx.SubOp, qonnx.DivOp)
@@ -117,9 +118,7 @@ def _affine(c: Conversion, node: qonnx.NodeOp, raw: Raw, data: SSAValue) -> Raw 
 
 
 def _scaled(raw: Raw, factor: Array, summand: Array) -> Raw:
-    """factor * x + summand, which goes through moves to the inputs themselves."""
-    if raw.node is not None:
-        return replace(raw, sources=tuple(_scaled(source, factor, summand) for source in raw.sources))
+    """factor * x + summand."""
     return replace(raw, scale=raw.scale * factor, offset=raw.offset * factor + summand)
 
 
@@ -129,9 +128,24 @@ def _quantised(c: Conversion, raw: Raw, quantiser: Quantiser, node: qonnx.NodeOp
         return Real(_port(c, raw, quantiser, node))
     if quantiser.scale.size > 1 or quantiser.zero_point.size > 1:
         c.refuse(node, "between the input and its quantiser with channels stand moves", "Use one scale for the input.")
-    parts = [quantiser.real(_quantised(c, source, quantiser, node)) for source in raw.sources]
-    moved = move(c, raw.node, parts)[0]
-    return Real(moved.integers)
+    # what comes behind a move is the same for all elements, and so may come in front of it
+    sources = [_scaled(source, raw.scale, raw.offset) for source in raw.sources]
+    parts = [_quantised(c, source, quantiser, node) for source in sources]
+    if isinstance(raw.node, qonnx.PadOp) and raw.node.str_attribute("mode").lower() == "constant":
+        return _padded(c, raw, quantiser, parts[0], node)
+    return move(c, raw.node, parts)[0]
+
+
+def _padded(c: Conversion, raw: Raw, quantiser: Quantiser, part: Real, node: qonnx.NodeOp) -> Real:
+    """A Pad in front of a quantiser pads with the integer that the quantiser makes of its number."""
+    assert raw.node is not None
+    low, high, value = pad_amounts(c, raw.node, part.rank)
+    if min((*low, *high)) < 0:
+        c.refuse(raw.node, "it cuts in front of a quantiser", "Slice behind the quantiser.")
+    number = exact_floats(np.asarray(fractions_of(value) * raw.scale + raw.offset, object).reshape(1))
+    flat = lbir.flattened(quantiser.steps, (1,) * len(raw.shape))
+    code = evaluate([Step("mul", np.zeros(1)), Step("add", number), *flat], np.zeros((1, 1), np.int64))
+    return Real(c.add(lbir.PadOp(part.integers, code.reshape(()), low, high, node.label + "_padding")))
 
 
 def _port(c: Conversion, raw: Raw, quantiser: Quantiser, node: qonnx.NodeOp | None) -> SSAValue:

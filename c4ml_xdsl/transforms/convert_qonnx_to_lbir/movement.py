@@ -131,20 +131,26 @@ def _concat(c: Conversion, node: qonnx.NodeOp, sources: Sequence[Real]) -> Real:
     return Real(c.add(lbir.ConcatOp([source.integers for source in sources], axis, node.label)), tuple(steps))
 
 
-def _pad(c: Conversion, node: qonnx.NodeOp, source: Real) -> Real:
-    """A Pad with a constant; negative pads cut."""
+def pad_amounts(c: Conversion, node: qonnx.NodeOp, rank: int) -> tuple[list[int], list[int], float]:
+    """What a Pad adds in front of and behind each axis (negative where it cuts), and the number that it adds."""
     pads = node.ints_attribute("pads") if node.input(1) is None else tuple(c.constant(node, 1).reshape(-1).tolist())
     value = float(c.constant(node, 2).reshape(-1)[0]) if node.input(2) is not None else 0.0
     if node.input(1) is None:
         value = node.float_attribute("value", 0.0)
-    axes = [axis % source.rank for axis in range(source.rank)]
+    axes = list(range(rank))
     if node.input(3) is not None:
-        axes = [int(axis) % source.rank for axis in c.constant(node, 3).reshape(-1)]
+        axes = [int(axis) % rank for axis in c.constant(node, 3).reshape(-1)]
     if pads is None or len(pads) != 2 * len(axes):
         c.refuse(node, "its pads don't fit its input", "Export the model again.")
-    low, high = [0] * source.rank, [0] * source.rank
+    low, high = [0] * rank, [0] * rank
     for index, axis in enumerate(axes):
         low[axis], high[axis] = int(pads[index]), int(pads[index + len(axes)])
+    return low, high, value
+
+
+def _pad(c: Conversion, node: qonnx.NodeOp, source: Real) -> Real:
+    """A Pad with a constant; negative pads cut."""
+    low, high, value = pad_amounts(c, node, source.rank)
     for axis in range(source.rank):
         if low[axis] < 0 or high[axis] < 0:
             kept = list(range(max(0, -low[axis]), source.shape[axis] - max(0, -high[axis])))
