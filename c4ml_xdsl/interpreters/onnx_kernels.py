@@ -387,14 +387,16 @@ def multiplications(node: qonnx.NodeOp, inputs: Inputs) -> int:
         return 0
     try:
         a, b = required(inputs), required(inputs, 1)
-        times = 1 if np.result_type(a, b).kind == "f" else 8
         if isinstance(node, qonnx.ConvOp):
-            return times * b.size * math.prod((*a.shape[:1], *_windows(node, a, b.shape[2:]).output_shape))
-        turned = isinstance(node, qonnx.GemmOp) and node.int_attribute("transB")
-        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        rows = a.size // math.prod((1, *a.shape[:-2]))
-        return times * math.prod(stack) * rows * (1 if b.ndim < 2 else b.shape[-2 if turned else -1])
-    except (ValueError, ArithmeticError):
+            shape = (*a.shape[:1], *b.shape[:1], *_windows(node, a, b.shape[2:]).output_shape)
+            summed = math.prod(b.shape[1:])
+        else:
+            turned = isinstance(node, qonnx.GemmOp) and (node.int_attribute("transA"), node.int_attribute("transB"))
+            rows, summed = (1, *a.shape)[-2:][:: -1 if turned and turned[0] else 1]
+            columns = 1 if b.ndim < 2 else b.shape[-2 if turned and turned[1] else -1]
+            shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns)
+        return math.prod(bounded(node, shape)) * summed * (1 if np.result_type(a, b).kind == "f" else 8)
+    except ValueError:
         return 0
 
 

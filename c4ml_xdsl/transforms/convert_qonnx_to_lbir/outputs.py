@@ -31,6 +31,8 @@ def softmax(c: Conversion, node: qonnx.NodeOp) -> None:
         if len(long) > 1:
             c.refuse(node, "it normalises several axes together", "Flatten its input first.")
         axis = long[0]
+    if axis == 0 and real.shape[:1] == (1,):
+        c.refuse(node, "it normalises the batch axis", "Normalise another axis.")
     c.set(node, real)
     name = "softmax" if node.operator == "Softmax" else "log_softmax"
     c.after[node.output] = name, axis - (1 if real.shape[:1] == (1,) else 0)
