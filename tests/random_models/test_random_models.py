@@ -161,9 +161,8 @@ def ties_away(right: Any, values: Any, mode: RoundingMode) -> Any:
     return right(values, RoundingMode.HALF_UP if mode is RoundingMode.HALF_EVEN else mode)
 
 
-def ties_up_in_hw(right: Any, lowering: Any, operation: Any) -> Any:
-    even = operation.rounding.data == RoundingMode.HALF_EVEN
-    return right(lowering, Altered(operation, rounding=StringAttr(RoundingMode.HALF_UP.value)) if even else operation)
+def rounded_down(right: Any, lowering: Any, operation: Any) -> Any:
+    return right(lowering, Altered(operation, rounding=StringAttr(RoundingMode.FLOOR.value)))
 
 
 def unsaturated(right: Any, lowering: Any, value: Any, element: lbir.IntType, target: lbir.IntType) -> Any:
@@ -239,7 +238,7 @@ BUGS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
         lambda f, self, x, row: f(self, x, [t + 1 for t in row]),
     ),
     "nothing saturates from below": ("", LayerLowering, "clip", unsaturated),
-    "ties aren't made even in hw": ("", LayerLowering, "requantize", ties_up_in_hw),
+    "a requantisation rounds down": ("", LayerLowering, "requantize", rounded_down),
     "the smaller one is the maximum": (
         "Max Min MaxPool GlobalMaxPool ReduceMax ReduceMin",
         LayerLowering,
