@@ -114,6 +114,8 @@ def _trunc(node: qonnx.NodeOp, inputs: Inputs) -> Array:
         return (_rounded(node, codes / 2.0 ** (input_bits - output_bits)) - zero_point) * scale
     output_scale = _scale(node, inputs, 4)
     divisor = np.exp2(np.rint(np.log2(output_scale / scale)))
+    if not np.all(np.isfinite(divisor) & (divisor > 0)):
+        raise ValueError("its output scale is too far from its input's scale")
     signed, narrow = bool(node.int_attribute("signed")), bool(node.int_attribute("narrow"))
     low, high = qonnx.integer_range(output_bits, signed=signed, narrow=narrow)
     if signed and output_bits == 1:  # where Quant is bipolar, Trunc isn't

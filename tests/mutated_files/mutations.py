@@ -187,8 +187,9 @@ def any_field(model: onnx.ModelProto, r: random.Random) -> None:
         field = r.choice([each for each, _ in message.ListFields()])
     values, is_message = getattr(message, field.name), field.type == Field.TYPE_MESSAGE
     others = found.get(field.message_type.name, []) if is_message else []
-    # A message may become a part of itself; copies of large ones would grow without end.
+    # A copy, as a message may become a part of itself; those of large ones would grow without end.
     other = next((each for each in r.sample(others, len(others)) if each.ByteSize() < 20_000), None)
+    other = None if other is None else type(other).FromString(other.SerializeToString())
     if not field.is_repeated if hasattr(field, "is_repeated") else field.label != Field.LABEL_REPEATED:
         if r.random() < 0.2:
             message.ClearField(field.name)
@@ -197,7 +198,7 @@ def any_field(model: onnx.ModelProto, r: random.Random) -> None:
         elif other is None:
             values.SetInParent()
         else:
-            values.CopyFrom(type(other).FromString(other.SerializeToString()))
+            values.CopyFrom(other)
         return
     at = r.randrange(len(values)) if len(values) else 0
     match r.choice(("clear", "remove", "remove", "duplicate", "change", "change", "add", "many", "swap")):

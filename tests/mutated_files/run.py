@@ -8,6 +8,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import click
@@ -31,8 +32,9 @@ def main(count: int, first: int, workers: int, folder: str) -> None:
     start = time.monotonic()
     outcomes, reasons, faults = Counter[str](), Counter[str](), 0
     longest, largest = (0.0, 0), (0.0, 0)
-    with multiprocessing.get_context("spawn").Pool(workers, initializer=corpus) as pool:
-        for number, done, verdict in pool.imap_unordered(_run, range(first, first + count), chunksize=4):
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=corpus) as pool:
+        for number, done, verdict in pool.map(_run, range(first, first + count), chunksize=8):
             outcomes[verdict.outcome] += 1
             longest = max(longest, (verdict.seconds, number))
             largest = max(largest, (verdict.megabytes, number))

@@ -113,17 +113,13 @@ class Conversion:
         self.block.add_op(operation)
         return operation.results[0]
 
-    def activate(self, real: Real, steps: Sequence[Step], node: qonnx.NodeOp, part: str = "") -> SSAValue:
-        """
-        The integers that a chain gives behind a tensor; its range is what it can give.
-
-        `part` names what isn't the node's own result but on the way to it.
-        """
+    def activate(self, real: Real, steps: Sequence[Step], node: qonnx.NodeOp) -> SSAValue:
+        """The integers that a chain gives behind a tensor; its range is what it can give."""
         chain = (*real.steps, *steps)
         if chain[-1].operation not in INTEGRAL:
             chain = (*chain, ROUND)
         low, high = self.chain_range(real.integers, chain, node)
-        return self.add(lbir.ActivateOp(real.integers, chain, low, high, node.label + part))
+        return self.add(lbir.ActivateOp(real.integers, chain, low, high, node.label))
 
     def chain_range(self, value: SSAValue, chain: Sequence[Step], node: qonnx.NodeOp) -> tuple[int, int]:
         """The lowest and highest integer of a chain: its clips', else by what its input can be."""
@@ -170,7 +166,7 @@ class Conversion:
             index = next((i for i, s in enumerate(pending.steps) if s.operation in INTEGRAL), None)
             if index is not None:
                 head = Real(pending.integers, pending.steps[:index])
-                whole = self.activate(head, [pending.steps[index]], node, "_integers")
+                whole = self.activate(head, [pending.steps[index]], node)
                 pending = Real(whole, pending.steps[index + 1 :])
                 continue
             index = next((i for i, s in enumerate(pending.steps) if s.operation in ("max", "min", "abs")), None)
@@ -192,7 +188,7 @@ class Conversion:
             positive = tuple(
                 Step(s.operation, None if s.constant is None else np.abs(s.constant)) for s in whole.scales
             )
-            integers = self.activate(Real(whole.integers), [Step("abs")], node, "_abs")
+            integers = self.activate(Real(whole.integers), [Step("abs")], node)
             return Real(integers, tuple(s for s in positive if s.operation != "neg"))
         assert step.constant is not None
         bound = fractions_of(step.constant) / scale + form.zero
@@ -202,7 +198,7 @@ class Conversion:
         if not (np.all(rising) or not np.any(rising)):
             return None
         operation = step.operation if np.all(rising) else {"max": "min", "min": "max"}[step.operation]
-        integers = self.activate(Real(real.integers), [Step(operation, exact_floats(bound))], node, f"_{operation}")
+        integers = self.activate(Real(real.integers), [Step(operation, exact_floats(bound))], node)
         return Real(integers, real.steps)
 
     def centred(self, node: qonnx.NodeOp, form: Affine, part: str = "_centred") -> Affine:
