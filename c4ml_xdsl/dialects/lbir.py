@@ -782,6 +782,8 @@ class ConvOp(LayerOp):
         node: str | None = None,
     ):
         low, high = dense_ranges(weights.reshape(len(weights), -1), bias, range_of(x))
+        if shape_of(x)[0] != 1:
+            raise VerifyException(f"convolutions of a batch of {shape_of(x)[0]} aren't supported")
         space = windows_shape(shape_of(x)[2:], weights.shape[2:], strides, dilations)
         super().__init__(
             operands=[x],
@@ -887,6 +889,8 @@ class MaxPoolOp(LayerOp):
         dilations: Sequence[int],
         node: str | None = None,
     ):
+        if shape_of(x)[0] != 1:
+            raise VerifyException(f"windows of a batch of {shape_of(x)[0]} aren't supported")
         space = windows_shape(shape_of(x)[2:], kernel, strides, dilations)
         super().__init__(
             operands=[x],

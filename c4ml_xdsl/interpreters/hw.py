@@ -5,9 +5,10 @@ A value of up to 62 bits is an int64 array of unsigned integers, one a sample. W
 are held as their parts.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -30,17 +31,13 @@ class Packed:
     """Parts side by side, the first one in the least significant bits: (width, unsigned integers) each."""
 
     parts: tuple[tuple[int, Integers], ...]
-    starts: dict[int, int]
+    starts: tuple[int, ...]
 
     @classmethod
     def of(cls, parts: Sequence[tuple[int, Integers]]) -> "Packed":
         """Joins parts."""
-        starts: dict[int, int] = {}
-        position = 0
-        for index, (width, _) in enumerate(parts):
-            starts[position] = index
-            position += width
-        return cls(tuple(parts), starts)
+        ends = accumulate((width for width, _ in parts), initial=0)
+        return cls(tuple(parts), tuple(ends)[:-1])
 
     @property
     def width(self) -> int:
@@ -49,16 +46,15 @@ class Packed:
 
     def slice(self, low: int, width: int) -> "Value":
         """`width` bits from bit `low` on."""
-        index = self.starts.get(low)
-        if index is not None and self.parts[index][0] == width:
+        index = bisect_right(self.starts, low) - 1
+        if self.starts[index] == low and self.parts[index][0] == width:
             return self.parts[index][1]
         pieces: list[tuple[int, Integers]] = []
-        position = 0
-        for part_width, part in self.parts:
+        for index in range(index, bisect_left(self.starts, low + width)):
+            position, (part_width, part) = self.starts[index], self.parts[index]
             first, last = max(low, position), min(low + width, position + part_width)
             if first < last:
                 pieces.append((last - first, (part >> (first - position)) & ((1 << (last - first)) - 1)))
-            position += part_width
         return join(pieces)
 
 

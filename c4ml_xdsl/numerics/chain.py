@@ -75,6 +75,11 @@ class Step:
     other: "tuple[Step, ...] | None" = None
 
 
+def step_count(steps: Sequence[Step]) -> int:
+    """The steps of a chain, with those of second chains."""
+    return len(steps) + sum(step_count(step.other) for step in steps if step.other is not None)
+
+
 # float64 with error bounds -----------------------------------------------------------------------------------------
 
 

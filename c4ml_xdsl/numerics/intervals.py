@@ -40,7 +40,7 @@ def exp_interval(x: Interval, bits: int) -> Interval:
         if abs(argument) > 100000:
             argument = Decimal(100000).copy_sign(argument)
             if sign > 0 and argument > 0:
-                raise Undecided
+                raise DomainError("an exponential beyond e^100000")
         result = Fraction(context.exp(argument))
         ends.append(max(Fraction(0), result + sign * result / 10 ** (digits - 2)))
     return ends[0], ends[1]

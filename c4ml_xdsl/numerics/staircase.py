@@ -9,10 +9,12 @@ from c4ml_xdsl.numerics.chain import Integers, Step, direction, evaluate
 
 TABLE_LIMIT = 1 << 22
 """The most values (elements times inputs) that a function without a known direction is enumerated at."""
+LEVEL_LIMIT = 1 << 24
+"""The most levels (of all elements) that are searched."""
 
 
 class TooManyValues(ValueError):
-    """A function without a known direction has too large a range to be enumerated."""
+    """A function without a known direction has too large a range to be enumerated, or a monotone one too many steps."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,15 @@ def bisect(function: Callable[[Integers], Integers], low: Integers, high: Intege
     """
     The thresholds of a function on [low, high] of each element that never turns back: `sign` is 1 or -1 an element.
 
-    All levels of all elements are searched at once.
+    All levels of all elements are searched at once. Raises TooManyValues where these are more than LEVEL_LIMIT.
     """
     ends = function(np.stack([low, high], axis=1))
     rise = sign * (ends[:, 1] - ends[:, 0])
     if np.any(rise < 0):
         raise AssertionError("a function falls against its direction")
     levels = int(rise.max(initial=0))
+    if levels * len(low) > LEVEL_LIMIT:
+        raise TooManyValues(f"{len(low)} functions of {levels} levels each")
     wanted = np.arange(1, levels + 1, dtype=np.int64)[None, :] * sign[:, None] + ends[:, :1]
     reached = np.arange(1, levels + 1)[None, :] <= rise[:, None]
     below = np.broadcast_to(low[:, None], wanted.shape).copy()

@@ -63,6 +63,8 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
     shape = np.broadcast_shapes((1,) * rank, *lbir.step_shapes(model_chain))
     chain = lbir.flattened(model_chain, shape)
     low, high = lbir.function_ranges(activate.input, shape)
+    if _is_clip(chain):
+        return _requantisation(activate, np.zeros((1,) * rank, np.int64), 0, RoundingMode.HALF_EVEN)
     try:
         found = solve_thresholds(chain, low, high)
         if found is None:
@@ -72,7 +74,7 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
     except TooManyValues as error:
         raise UnsupportedModelError(
             activate.label,
-            f"its activation isn't monotone and its input has {lbir.range_of(activate.input).bits} bits",
+            f"its activation has too many levels, or turns back; its input has {lbir.range_of(activate.input).bits} bits",
             remedy="Quantise the activation's input to fewer bits.",
         ) from error
     except DomainError as error:
@@ -84,15 +86,7 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
     shifted = _as_requantisation(chain, found, low, high, lbir.range_of(activate.result))
     if shifted is not None:
         offset, shift, mode = shifted
-        return _create(
-            lbir.RequantizeOp,
-            activate,
-            {
-                "offset": lbir.dense(offset if offset.size == 1 else offset.reshape(shape)),
-                "shift": IntegerAttr(shift, i64),
-                "rounding": StringAttr(mode.value),
-            },
-        )
+        return _requantisation(activate, offset if offset.size == 1 else offset.reshape(shape), shift, mode)
     return _create(
         lbir.ThresholdOp,
         activate,
@@ -102,6 +96,28 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
             "ascending": lbir.dense(found.ascending.astype(np.int64).reshape(shape)),
         },
     )
+
+
+def _is_clip(chain: Sequence[Step]) -> bool:
+    """Whether a chain only cuts all elements to one range of integers, which the result's range is then."""
+    for step in chain:
+        if step.operation == "round":
+            continue  # of an integer
+        bounds = step.constant
+        if step.operation not in ("max", "min") or step.other is not None or bounds is None:
+            return False
+        if np.any(bounds != bounds[0]) or not float(bounds[0]).is_integer():
+            return False
+    return True
+
+
+def _requantisation(activate: lbir.ActivateOp, offset: Integers, shift: int, mode: RoundingMode) -> Operation:
+    properties: dict[str, Attribute] = {
+        "offset": lbir.dense(offset),
+        "shift": IntegerAttr(shift, i64),
+        "rounding": StringAttr(mode.value),
+    }
+    return _create(lbir.RequantizeOp, activate, properties)
 
 
 def _create(kind: type[lbir.LayerOp], activate: lbir.ActivateOp, properties: dict[str, Attribute]) -> Operation:

@@ -17,6 +17,7 @@ from xdsl.utils.exceptions import VerifyException
 from c4ml_xdsl.dialects import lbir, qonnx
 from c4ml_xdsl.errors import UnsupportedModelError
 from c4ml_xdsl.interpreters.qonnx import constant_of, evaluate, graph_of
+from c4ml_xdsl.numerics.chain import step_count
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import (
     elementwise,
     joins,
@@ -26,7 +27,7 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir import (
     pooling,
     quantisers,
 )
-from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import Conversion, Handler
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import MAXIMUM_STEPS, Conversion, Handler
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.inputs import declared_types, raw_node, start_inputs
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import prefixed
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary, summarise
@@ -114,8 +115,8 @@ def convert_graph(
                 if summaries is not None:
                     summaries.append(summarise(c, operation))
         ports = [outputs.output_port(c, name, value) for name, value in graph.outputs.items()]
-    except VerifyException as error:
-        raise UnsupportedModelError(graph.sym_name.data, str(error)) from error
+    except (VerifyException, OverflowError, ValueError) as error:
+        raise UnsupportedModelError(graph.sym_name.data, str(error).strip().splitlines()[-1]) from error
     if not c.ports:
         raise UnsupportedModelError(graph.sym_name.data, "no output depends on an input", remedy="Export it again.")
     c.block.add_op(lbir.OutputOp([value for _, value in ports]))
@@ -131,15 +132,15 @@ def _node(c: Conversion, node: qonnx.NodeOp) -> None:
     data = c.data(node)
     if any(value in c.after for value in data):
         c.refuse(node, "nothing may follow a Softmax")
-    if data and all(value in c.raws for value in data):
-        raw_node(c, node)
-        return
-    handler = HANDLERS.get(node.operator)
+    if any(result.uses and 0 in (qonnx.static_shape(result) or ()) for result in node.results):
+        c.refuse(node, "its result has no elements")
+    raw = bool(data) and all(value in c.raws for value in data)
+    handler = raw_node if raw else HANDLERS.get(node.operator)
     if handler is None:
         shapes = [qonnx.static_shape(value) or () for value in node.operands if not isinstance(value.type, NoneType)]
         evaluate(node, [np.zeros(shape, np.float32) for shape in shapes])  # says so where it isn't known at all
         c.refuse(node, f"the operator {node.operator} isn't supported behind a quantiser")
-    missing = [value for value in data if value not in c.reals]
+    missing = [] if raw else [value for value in data if value not in c.reals]
     if missing:
         names = [name for value in missing if value in c.raws for name in c.raws[value].inputs]
         remedy = f"Quantise it in the model, or declare its type: --input-type {names[0]}=UINT8" if names else ""
@@ -162,8 +163,10 @@ def _merge_activations(block: Block) -> None:
             continue
         source = operation.input.owner
         if isinstance(source, lbir.ActivateOp) and source.result.has_one_use():
-            operation.operands[0] = source.input
             steps = prefixed(source.chain(), operation.chain())
+            if step_count(steps) > MAXIMUM_STEPS:
+                continue
+            operation.operands[0] = source.input
             operation.properties["steps"] = ArrayAttr([lbir.StepAttr.from_step(step) for step in steps])
             source.detach()
             source.erase()

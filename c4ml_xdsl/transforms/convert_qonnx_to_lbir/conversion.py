@@ -11,7 +11,7 @@ from xdsl.ir import Block, SSAValue
 from c4ml_xdsl.dialects import lbir, qonnx
 from c4ml_xdsl.errors import UnsupportedModelError
 from c4ml_xdsl.interpreters.qonnx import Array
-from c4ml_xdsl.numerics.chain import INTEGRAL, Integers, Step
+from c4ml_xdsl.numerics.chain import INTEGRAL, Integers, Step, step_count
 from c4ml_xdsl.numerics.intervals import DomainError
 from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.numerics.staircase import TooManyValues, enumerate_values, function_ends
@@ -105,7 +105,13 @@ class Conversion:
     # what handlers write -----------------------------------------------------------------------------------------
 
     def set(self, node: qonnx.NodeOp, real: Real) -> None:
-        """What the node's only output has become."""
+        """What the node's only output has become; refuses chains that joins have made too long."""
+        if step_count(real.steps) > MAXIMUM_STEPS:
+            reason = f"it computes more than {MAXIMUM_STEPS} steps on the same integers"
+            raise UnsupportedModelError(node.label, reason, remedy=QUANTISE)
+        if real.shape != qonnx.static_shape(node.output):
+            reason = "its parameters have more axes than its input"
+            raise UnsupportedModelError(node.label, reason, remedy="Reshape its parameters.")
         self.reals[node.output] = real
 
     def add(self, operation: lbir.LayerOp) -> SSAValue:
@@ -228,6 +234,9 @@ class Conversion:
         except Inexact:
             self.refuse(node, "its offset has no exact value", "Put a quantiser in front of it.")
 
+
+MAXIMUM_STEPS = 1000
+"""The most steps of a chain; each join of two functions of the same integers holds the steps of both."""
 
 QUANTISE = "Quantise the activation in front of it to fewer bits."
 

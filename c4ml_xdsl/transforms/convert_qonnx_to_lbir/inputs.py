@@ -168,6 +168,13 @@ def _port(c: Conversion, raw: Raw, quantiser: Quantiser, node: qonnx.NodeOp | No
     zeros, zero_axis = _along_an_axis(c, raw, zero, node)
     if scale_axis != zero_axis and scale_axis is not None and zero_axis is not None:
         raise UnsupportedModelError(raw.tensor, "its scales and zero points are along different axes")
+    farthest = max(map(abs, scales)) * max(abs(end - each) for end in (low, high) for each in zeros)
+    if farthest > float(np.finfo(np.float32).max):
+        raise UnsupportedModelError(
+            raw.tensor if node is None else node.label,
+            "the input's values are beyond float32",
+            remedy="Check the quantiser's scale and zero point.",
+        )
     axis = scale_axis if scale_axis is not None else zero_axis
     element = lbir.IntType(low, high)
     port = lbir.PortAttr.of(raw.tensor, element, scales, zeros, axis=axis or 0, rounding=rounding)

@@ -94,7 +94,7 @@ def _accumulated(
         c.refuse(node, "the zero point of its input isn't on the integers' grid", "Use whole zero points.")
     numerators = whole_numbers(zeros * denominator).reshape(groups, 1, channels // groups)
     sums = integers.reshape(groups, outputs // groups, channels // groups, -1).sum(axis=-1)
-    correction = -(sums * numerators).sum(axis=-1).reshape(outputs)
+    correction = whole_numbers(-(sums.astype(object) * numerators).sum(axis=-1).reshape(outputs))
     if denominator > 1 and np.any(correction % denominator):
         integers, correction = integers * denominator, correction * denominator
         steps.append(Step("div", np.array([float(denominator)])))

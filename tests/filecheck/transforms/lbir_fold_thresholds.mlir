@@ -14,3 +14,13 @@ lbir.network @net inputs [#lbir.port<"x" bits 3 range [0, 7] scale array<f64: 1.
 // CHECK-SAME: -> tensor<1x1x!lbir.int<-128, 127>>
 // CHECK: %b = lbir.threshold %x, dense<{{\[\[\[}}1, 3, 5, 7]]]> : tensor<1x1x4xi8> base dense<0> : tensor<1x1xi8> ascending dense<0> : tensor<1x1xi8>
 // CHECK-SAME: -> tensor<1x1x!lbir.int<-128, 127>>
+
+// A clip of integers is one, however many levels it has.
+
+lbir.network @wide inputs [#lbir.port<"x" bits 34 range [-8589934592, 8589934591] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"a" bits 33 range [0, 8589934591] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
+^bb0(%x: tensor<1x1x!lbir.int<-8589934592, 8589934591>>):
+  %a = lbir.activate %x steps [#lbir.step<max dense<0.0> : tensor<1xf64>>, #lbir.step<round half_even>] : tensor<1x1x!lbir.int<-8589934592, 8589934591>> -> tensor<1x1x!lbir.int<0, 8589934591>>
+  lbir.output %a : tensor<1x1x!lbir.int<0, 8589934591>>
+}
+
+// CHECK: %a = lbir.requantize %x offset dense<0> : tensor<1x1xi8> shift 0 round "half_even"
