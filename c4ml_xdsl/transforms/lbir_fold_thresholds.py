@@ -74,7 +74,7 @@ def _fold(activate: lbir.ActivateOp) -> Operation:
     except TooManyValues as error:
         raise UnsupportedModelError(
             activate.label,
-            f"its activation has too many levels, or turns back; its input has {lbir.range_of(activate.input).bits} bits",
+            f"its activation has too many levels or turns back, on {lbir.range_of(activate.input).bits} bits",
             remedy="Quantise the activation's input to fewer bits.",
         ) from error
     except DomainError as error:
