@@ -9,6 +9,9 @@ from c4ml_xdsl.numerics.chain import Integers, Step, direction, evaluate
 
 TABLE_LIMIT = 1 << 22
 """The most values (elements times inputs) that a function without a known direction is enumerated at."""
+ENTRY_LIMIT = 1 << 20
+"""The most values of one such function: what a table can hold."""
+
 LEVEL_LIMIT = 1 << 24
 """The most levels (of all elements) that are searched."""
 
@@ -78,7 +81,7 @@ def function_ends(steps: Sequence[Step], low: Integers, high: Integers) -> Integ
 
 def enumerate_values(steps: Sequence[Step], low: int, high: int, elements: int) -> Integers:
     """The chain's values at low … high for each element, of shape (elements, values)."""
-    if (high - low + 1) * elements > TABLE_LIMIT:
+    if high - low + 1 > ENTRY_LIMIT or (high - low + 1) * elements > TABLE_LIMIT:
         raise TooManyValues(f"{elements} functions of {high - low + 1} values each")
     n = np.broadcast_to(np.arange(low, high + 1, dtype=np.int64), (elements, high - low + 1))
     return evaluate(steps, n)

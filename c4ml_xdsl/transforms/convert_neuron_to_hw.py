@@ -361,11 +361,12 @@ class LayerLowering:
         if source.bits > DIRECT_TABLE_BITS and len(steps).bit_length() < source.bits - 2:
             count = self.count(operation.input, [source.low + step for step in steps])
             return self.look_up(operation, count, {i: entries[step] for i, step in enumerate((0, *steps))})
-        if source.bits > comb.MAXIMUM_TABLE_INPUTS:
-            raise PassFailedException(f"a table of {source.bits} input bits is too large")
-        mask = (1 << source.bits) - 1
+        width = (source.high - source.low).bit_length()  # so many low bits tell all integers of the range apart
+        if width > comb.MAXIMUM_TABLE_INPUTS:
+            raise PassFailedException(f"a table of {width} input bits is too large")
+        mask = (1 << width) - 1
         numbered = {number & mask: entry for number, entry in enumerate(entries, source.low)}
-        return self.look_up(operation, self.values[operation.input], numbered)
+        return self.look_up(operation, self.builder.extract(self.values[operation.input], 0, width), numbered)
 
     def look_up(self, operation: neuron.TableOp, index: SSAValue, entries: dict[int, int]) -> SSAValue:
         """The entry that the bits of `index` number; what isn't given doesn't occur."""

@@ -194,7 +194,7 @@ class Conversion:
             positive = tuple(
                 Step(s.operation, None if s.constant is None else np.abs(s.constant)) for s in whole.scales
             )
-            integers = self.activate(Real(whole.integers), [Step("abs")], node)
+            integers = self.absolute(whole.integers, node)
             return Real(integers, tuple(s for s in positive if s.operation != "neg"))
         assert step.constant is not None
         bound = fractions_of(step.constant) / scale + form.zero
@@ -206,6 +206,17 @@ class Conversion:
         operation = step.operation if np.all(rising) else {"max": "min", "min": "max"}[step.operation]
         integers = self.activate(Real(real.integers), [Step(operation, exact_floats(bound))], node)
         return Real(integers, real.steps)
+
+    def absolute(self, integers: SSAValue, node: qonnx.NodeOp) -> SSAValue:
+        """The absolute value of integers: a table, or where they are wide the greater of both signs."""
+        element = lbir.range_of(integers)
+        if element.low >= 0:
+            return integers
+        if element.bits <= WIDEST_ABSOLUTE_TABLE:
+            return self.activate(Real(integers), [Step("abs")], node)
+        minus = np.array(-1, np.int64)
+        negated = self.add(lbir.AddOp([integers], [minus], np.array(0, np.int64), f"{node.label}_negated"))
+        return negated if element.high <= 0 else self.add(lbir.MaximumOp(integers, negated, node.label))
 
     def centred(self, node: qonnx.NodeOp, form: Affine, part: str = "_centred") -> Affine:
         """The same with zero point 0, the integers moved (and multiplied where the zero point isn't whole)."""
@@ -234,6 +245,9 @@ class Conversion:
         except Inexact:
             self.refuse(node, "its offset has no exact value", "Put a quantiser in front of it.")
 
+
+WIDEST_ABSOLUTE_TABLE = 8
+"""Bits up to which an absolute value is a table, which merges with other tables."""
 
 MAXIMUM_STEPS = 1000
 """The most steps of a chain; each join of two functions of the same integers holds the steps of both."""
