@@ -37,7 +37,7 @@ class CompileOptions:
     """What `c4ml compile` can be told; names and values are those of the command line."""
 
     minimize: Literal["area", "delay", "balanced"] = "balanced"
-    strategy: Literal["auto", "direct"] = "auto"
+    strategy: Literal["auto", "direct", "shared"] = "auto"
     target: Literal["xilinx", "generic"] = "xilinx"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
@@ -54,6 +54,7 @@ class CompileOptions:
             strategy=self.strategy,
             target=self.target,
             minimize=self.minimize,
+            effort=self.effort,
             top=self.top,
         )
 
@@ -80,7 +81,7 @@ def compile(
         raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
     for name, allowed in (
         ("minimize", ("area", "delay", "balanced")),
-        ("strategy", ("auto", "direct")),
+        ("strategy", ("auto", "direct", "shared")),
         ("target", ("xilinx", "generic")),
         ("effort", ("fast", "normal", "max")),
     ):
@@ -131,7 +132,7 @@ def _compile(
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
     top = tops[-1]
     circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {})
-    layers = layers_of(module, circuit.top, options.target)
+    layers = layers_of(module, circuit.top, options.target, "direct" if options.strategy == "direct" else "shared")
     totals = {
         "lut": sum(layer["lut"] for layer in layers),
         "ff": 0,

@@ -53,7 +53,7 @@ def _row_operands(operation: Operation, merged: set[Operation]) -> int:
     return count
 
 
-def layers_of(module: ModuleOp, top: str, target: Target) -> list[dict[str, Any]]:
+def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list[dict[str, Any]]:
     """One entry a layer: name, op, strategy, instances, and of all of them adders, LUT sites and flip-flops; delay."""
     entries: list[dict[str, Any]] = []
     instances = Counter(
@@ -71,7 +71,7 @@ def layers_of(module: ModuleOp, top: str, target: Target) -> list[dict[str, Any]
                 {
                     "name": each.sym_name.data,
                     "op": cast(StringAttr, comment).data if comment is not None else "",
-                    "strategy": "direct",
+                    "strategy": strategy,
                     "instances": count,
                     "adders": adders * count,
                     "lut": cost.lut * count,

@@ -16,6 +16,7 @@ from c4ml_xdsl.transforms.lbir_fold_thresholds import LbirFoldThresholds
 from c4ml_xdsl.transforms.lbir_infer_ranges import LbirInferRanges
 from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
+from c4ml_xdsl.transforms.neuron_share_sums import NeuronShareSums
 from c4ml_xdsl.transforms.qonnx_fold_constants import QonnxFoldConstants
 from c4ml_xdsl.transforms.qonnx_infer_shapes import QonnxInferShapes
 
@@ -48,9 +49,10 @@ class ConvertQonnxToHw(ModulePass):
     name = "convert-qonnx-to-hw"
 
     input_type: str | None = None
-    strategy: Literal["direct", "auto"] = "auto"
+    strategy: Literal["auto", "direct", "shared"] = "auto"
     target: Literal["xilinx", "generic"] = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
+    effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
 
     def to_lbir(self) -> tuple[ModulePass, ...]:
@@ -65,9 +67,11 @@ class ConvertQonnxToHw(ModulePass):
 
     def to_hw(self) -> tuple[ModulePass, ...]:
         """The passes from there to hardware: how it is built."""
+        shared = NeuronShareSums(target=self.target, minimize=self.minimize, effort=self.effort)
         return (
             LbirUnrollNeurons(),
-            NeuronExpandSums(strategy="direct", target=self.target, minimize=self.minimize),
+            *(() if self.strategy == "direct" else (shared,)),
+            NeuronExpandSums(target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(top=self.top),
             CombSimplify(),
             HwLegalizeNames(),

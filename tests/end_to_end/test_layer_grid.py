@@ -203,7 +203,7 @@ GROUPS |= {f"cnn-{channels}": partial(cnns, channels) for channels in (1, 3)}
 
 def judge(network: Network) -> None:
     """Compiles a network and compares it with qonnx."""
-    circuit = c4ml.compile(network.model(1), vectors=16)
+    circuit = c4ml.compile(network.model(1), vectors=16, effort="fast")
     limit = 1 << circuit.ports[0].bits + 1
     halves = network.random.integers(-limit, limit + 1, (SAMPLES, *network.shapes["x"]))
     x = (halves * INPUT_SCALE / 2).astype(np.float32)

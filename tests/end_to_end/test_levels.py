@@ -87,7 +87,7 @@ def test_c4ml_opt_pass_by_pass(name: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module", params=NAMES)
 def compiled(request: pytest.FixtureRequest) -> tuple[str, Circuit]:
-    return request.param, c4ml.compile(MODELS / request.param / "model.onnx")
+    return request.param, c4ml.compile(MODELS / request.param / "model.onnx", effort="fast")
 
 
 @pytest.mark.parametrize(("simulator", "tool"), [("numpy", None), ("verilator", "verilator"), ("icarus", "iverilog")])
@@ -117,7 +117,7 @@ def test_torchscript_export_is_the_same_circuit() -> None:
 def test_single_samples_and_batches() -> None:
     """One sample without the batch axis gives one result without it."""
     x, y = golden("c4ml_lhcjets_bw2")
-    circuit = c4ml.compile(MODELS / "c4ml_lhcjets_bw2" / "model.onnx")
+    circuit = c4ml.compile(MODELS / "c4ml_lhcjets_bw2" / "model.onnx", effort="fast")
     one = circuit(x[0].reshape(-1))
     assert isinstance(one, np.ndarray)
     assert one.shape == y[0].reshape(-1).shape
@@ -150,13 +150,13 @@ def test_a_wrong_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         block.insert_op_before(swapped, subtraction)
         subtraction.results[0].replace_all_uses_with(swapped.results[0])
 
-    circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx")
+    circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", effort="fast")
     layers = [
         each for each in lbir_interpreter.network_of(circuit.lbir).body.block.ops if isinstance(each, lbir.LayerOp)
     ]
     monkeypatch.setattr(ConvertNeuronToHw, "apply", broken)
     with pytest.raises(c4ml_errors.VerificationError, match="hw differs from lbir") as caught:
-        c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx")
+        c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", effort="fast")
     assert str(caught.value).startswith(f"{layers[3].label}: ")
     assert caught.value.exit_status == 3
 

@@ -30,7 +30,7 @@ def test_model_is_exact(models: Path, name: str, file: str) -> None:
         pytest.skip(f"{name} has no {file}")
     with np.load(folder / "golden.npz") as archive:
         x, y = archive["x"], archive["y"]
-    circuit = c4ml.compile(folder / file)
+    circuit = c4ml.compile(folder / file, effort="fast")
     input_port, output_port = circuit.ports
     integers = {input_port.tensor: input_port.integers(x)}
     reached = lbir.run(circuit.lbir, integers)[output_port.tensor].reshape(len(x), -1)

@@ -16,7 +16,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 def test_qkeras_model_is_exact(name: str) -> None:
     file = next(FOLDER / f"{name}{end}" for end in (".keras", ".h5", ".json") if (FOLDER / f"{name}{end}").exists())
     weights = FOLDER / f"{name}.weights.h5" if file.suffix == ".json" else None
-    circuit = c4ml.compile(file, weights=weights, vectors=64)
+    circuit = c4ml.compile(file, weights=weights, vectors=64, effort="fast")
     with np.load(FOLDER / f"{name}.npz") as archive:
         arrays = {key: archive[key] for key in archive.files}
     inputs = [port for port in circuit.ports if port.direction == "input"]

@@ -35,7 +35,7 @@ def judge(model: onnx.ModelProto, tally: Tally, *, vectors: int = 48, simulator:
     refusal: UnsupportedModelError | None = None
     circuit: Circuit | None = None
     try:
-        circuit = c4ml.compile(model, vectors=vectors)
+        circuit = c4ml.compile(model, vectors=vectors, effort="fast")
     except UnsupportedModelError as error:
         refusal = error
     if refusal is not None:

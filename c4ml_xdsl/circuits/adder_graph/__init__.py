@@ -1,0 +1,113 @@
+"""
+Constant matrix times vector as one graph of adders: sums share what they have in common.
+
+The search is compiled (`_search.cpp`); how it works is told in `search.hpp`, what a row of adders costs in `rows.hpp`.
+It takes and gives numbers alone, knows no IR, and is the same on every machine: it counts iterations, not seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from c4ml_xdsl.circuits.adder_graph._search import search
+from c4ml_xdsl.circuits.adder_rows import signed_digits
+from c4ml_xdsl.numerics.chain import Integers
+
+Effort = Literal["fast", "normal", "max"]
+
+LARGEST = 1 << 59
+"""No partial sum's magnitude reaches this, so the search can't overflow."""
+
+
+TEMPERATURES = 1200, 150
+"""How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial."""
+
+
+class TooLargeError(ValueError):
+    """Sums whose values could leave 60 bits."""
+
+
+@dataclass(frozen=True)
+class Summand:
+    """±(value << shift): `value` numbers the inputs first, then the rows."""
+
+    value: int
+    shift: int
+    negative: bool
+
+
+@dataclass(frozen=True)
+class SharedRow:
+    """One adder of at most three summands and constants, with the exact range of its result."""
+
+    summands: tuple[Summand, ...]
+    constant: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class AdderGraph:
+    """Rows in an order in which each reads earlier ones; `outputs` are the sums, None for a bare constant."""
+
+    rows: tuple[SharedRow, ...]
+    outputs: tuple[Summand | None, ...]
+    sites: int
+    levels: float
+    """Levels of adders, a row of three counting 1.3."""
+
+
+def iterations_of(effort: Effort, digits: int) -> int:
+    """How often the search takes something apart, for sums of so many signed digits."""
+    match effort:
+        case "fast":
+            return digits // 4
+        case "normal":
+            return min(60 * digits, 30000 + 20 * min(digits, 4000) + max(digits - 4000, 0))
+        case "max":
+            return min(1200 * digits, 300000 + 300 * min(digits, 8000))
+
+
+def share_sums(
+    coefficients: Integers,
+    constants: Sequence[int],
+    ranges: Sequence[tuple[int, int]],
+    arity: Literal[2, 3],
+    effort: Effort = "normal",
+    iterations: int | None = None,
+    level_bound: float | None = None,
+    seed: int = 0,
+) -> AdderGraph:
+    """
+    A small graph of adders for `coefficients @ x + constants`.
+
+    `coefficients` has shape (sums, inputs), `ranges` the lowest and highest integer of each input. `arity` is how many
+    summands a row may have. A row of two counts as one level, one of three as 1.3; sums that come later than
+    `level_bound` are avoided where the search can. Raises TooLargeError for sums of more than 60 bits.
+    """
+    magnitudes = np.array([max(abs(low), abs(high)) for low, high in ranges], object)
+    largest = [int(each) for each in (np.abs(coefficients).astype(object) @ magnitudes).tolist()]
+    if any(4 * (each + abs(constant)) >= LARGEST for each, constant in zip(largest, constants, strict=True)):
+        raise TooLargeError("sums of more than 57 bits")
+    sums = [
+        [
+            (index, shift, negative != (coefficient < 0))
+            for index, coefficient in enumerate(row)
+            if coefficient
+            for shift, negative in signed_digits(abs(coefficient))
+        ]
+        for row in coefficients.tolist()
+    ]
+    if iterations is None:
+        iterations = iterations_of(effort, sum(map(len, sums)))
+    bound, penalty = (1 << 20, 0) if level_bound is None else (round(10 * level_bound), 20)
+    added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
+    found = search(list(ranges), sums, added, arity, iterations, *TEMPERATURES, bound, penalty, seed)
+    rows = tuple(
+        SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high)
+        for summands, constant, low, high in found.rows
+    )
+    outputs = tuple(None if value < 0 else Summand(value, shift, sign) for value, shift, sign in found.outputs)
+    return AdderGraph(rows, outputs, found.sites, found.level / 10)

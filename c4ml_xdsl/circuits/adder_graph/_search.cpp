@@ -1,0 +1,145 @@
+// The Python module `_search`: see its stub for what it offers.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include "search.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+using c4ml::Integer;
+using Digits = std::vector<std::tuple<int, int, bool>>;  // input, shift, negative
+using Summand = std::tuple<int, int, bool>;              // value, shift, negative
+using Row = std::tuple<std::vector<Summand>, Integer, Integer, Integer>;  // summands, constant, low, high
+
+struct Result {
+  std::vector<Row> rows;
+  std::vector<Summand> outputs;
+  int sites;
+  int level;
+};
+
+class Emission {
+ public:
+  Emission(c4ml::Graph& graph, int inputs, int constants) : graph_(graph), inputs_(inputs), constants_(constants) {}
+
+  Result run(const std::vector<int>& outputs) {
+    Result result{};
+    numbers_.resize(graph_.values.size());
+    for (int i = 0; i < inputs_; ++i) numbers_[i] = {i, 0, false};
+    for (int id : graph_.ordered()) emit(id, result);
+    for (int id : outputs) {
+      result.outputs.push_back(graph_.values[id].terms.empty() ? Summand{-1, 0, false} : numbers_[id]);
+      result.level = std::max(result.level, graph_.values[id].cost.level);
+    }
+    return result;
+  }
+
+ private:
+  struct Part {
+    Summand summand;
+    c4ml::Form form;
+  };
+
+  void emit(int id, Result& result) {
+    const c4ml::Value& value = graph_.values[id];
+    std::vector<Part> parts;
+    std::vector<c4ml::Operand> operands;
+    for (const c4ml::Term& term : value.terms) {
+      c4ml::Operand operand = graph_.operand_of(term);
+      operand.tag = static_cast<int>(parts.size());
+      operands.push_back(operand);
+      Summand summand = is_constant(term.value) ? Summand{-1 - (term.value - inputs_), term.shift, false} : numbers_[term.value];
+      if (!is_constant(term.value)) std::get<1>(summand) += term.shift;
+      parts.push_back({summand, graph_.form_of({{term.value, term.shift, false}})});
+    }
+    if (value.terms.size() == 1 && !value.terms[0].negative && !is_constant(value.terms[0].value)) {
+      numbers_[id] = parts[0].summand;
+      return;
+    }
+    const c4ml::Cost cost = graph_.rows.plan(
+        operands, c4ml::width_of(value.low, value.high),
+        [&](const c4ml::Operand* row, int count, const c4ml::Operand& sum, bool last) {
+          const int shift = last ? 0 : sum.start;
+          std::vector<Summand> summands;
+          Integer constant = 0;
+          c4ml::Form form;
+          for (int i = 0; i < count; ++i) {
+            const Part& part = parts[row[i].tag];
+            auto [number, own, unused] = part.summand;
+            const bool negative = row[i].negative != sum.negative;
+            if (number < 0) {
+              constant += (negative ? -1 : 1) * (graph_.values[inputs_ - 1 - number].low << own >> shift);
+            } else {
+              summands.emplace_back(number, own - shift, negative);
+            }
+            form = merged(form, part.form, negative ? -1 : 1);
+          }
+          auto [low, high] = graph_.range_of(form);
+          numbers_[id] = {inputs_ + static_cast<int>(result.rows.size()), shift, false};
+          result.rows.emplace_back(std::move(summands), constant, low >> shift, high >> shift);
+          parts.push_back({numbers_[id], std::move(form)});
+          return static_cast<int>(parts.size()) - 1;
+        });
+    result.sites += cost.sites;
+  }
+
+  bool is_constant(int id) const { return id >= inputs_ && id < inputs_ + constants_; }
+
+  static c4ml::Form merged(const c4ml::Form& a, const c4ml::Form& b, Integer factor) {
+    c4ml::Form sum;
+    auto at = a.begin();
+    for (const auto& [input, coefficient] : b) {
+      while (at != a.end() && at->first < input) sum.push_back(*at++);
+      Integer added = factor * coefficient;
+      if (at != a.end() && at->first == input) added += (at++)->second;
+      if (added) sum.emplace_back(input, added);
+    }
+    sum.insert(sum.end(), at, a.end());
+    return sum;
+  }
+
+  c4ml::Graph& graph_;
+  int inputs_, constants_;
+  std::vector<Summand> numbers_;
+};
+
+Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
+              const std::vector<Integer>& constants, int arity, long iterations, int start_temperature,
+              int end_temperature, int level_bound, int level_penalty, std::uint64_t seed) {
+  nb::gil_scoped_release released;
+  c4ml::Graph graph(arity, level_bound, level_penalty);
+  for (const auto& [low, high] : ranges) graph.add_input(low, high);
+  std::vector<int> zeros;
+  for (Integer constant : constants) {
+    zeros.push_back(constant ? std::countr_zero(static_cast<std::uint64_t>(constant)) : 0);
+    graph.add_input(constant >> zeros.back(), constant >> zeros.back());
+  }
+  std::vector<int> outputs;
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    std::vector<c4ml::Term> terms;
+    for (const auto& [input, shift, negative] : sums[i])
+      terms.push_back({input, static_cast<std::int16_t>(shift), negative});
+    if (constants[i]) terms.push_back({static_cast<int>(ranges.size() + i), static_cast<std::int16_t>(zeros[i]), false});
+    outputs.push_back(graph.add_list(std::move(terms), true));
+  }
+  c4ml::Search search(graph, seed);
+  search.run({iterations, start_temperature, end_temperature});
+  return Emission(graph, static_cast<int>(ranges.size()), static_cast<int>(constants.size())).run(outputs);
+}
+
+}  // namespace
+
+NB_MODULE(_search, m) {
+  nb::class_<Result>(m, "Result")
+      .def_ro("rows", &Result::rows)
+      .def_ro("outputs", &Result::outputs)
+      .def_ro("sites", &Result::sites)
+      .def_ro("level", &Result::level);
+  m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
+        nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("level_bound"),
+        nb::arg("level_penalty"), nb::arg("seed"));
+}

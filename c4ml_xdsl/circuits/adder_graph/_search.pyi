@@ -1,0 +1,29 @@
+"""The compiled search for shared adder graphs."""
+
+from collections.abc import Sequence
+
+class Result:
+    """Rows (summands, constant, low, high), outputs (value, shift, negative), sites, and tenths of levels."""
+
+    @property
+    def rows(self) -> list[tuple[list[tuple[int, int, bool]], int, int, int]]: ...
+    @property
+    def outputs(self) -> list[tuple[int, int, bool]]: ...
+    @property
+    def sites(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+
+def search(
+    ranges: Sequence[tuple[int, int]],
+    sums: Sequence[Sequence[tuple[int, int, bool]]],
+    constants: Sequence[int],
+    arity: int,
+    iterations: int,
+    start_temperature: int,
+    end_temperature: int,
+    level_bound: int,
+    level_penalty: int,
+    seed: int,
+) -> Result:
+    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, levels in tenths."""

@@ -1,0 +1,144 @@
+// How a sum of shifted values is built from rows of adders, and what that costs.
+//
+// A row adds two operands, or three where the target has such adders. It costs one site a bit of its result, but for
+// the low bits where at most one operand lives, which pass by. The order is the one in which a synthesis flow rebuilds
+// such trees: the earliest operands first, of these the narrowest, and one row of two where the number is even.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace c4ml {
+
+using Integer = std::int64_t;
+
+constexpr int TWO_LEVELS = 10, THREE_LEVELS = 13;  // tenths of the delay of a row of two
+
+// The bits of the narrowest integer that holds [low, high].
+inline int width_of(Integer low, Integer high) {
+  auto length = [](Integer x) { return 64 - std::countl_zero(static_cast<std::uint64_t>(x)); };
+  if (low >= 0) return length(high);
+  return std::max(length(-low - 1), high > 0 ? length(high) : 0) + 1;
+}
+
+// A summand, +-[low, high], whose bits below `start` are 0; `tag` is the caller's number of it.
+struct Operand {
+  Integer low, high;
+  int level, start, top, tag;
+  bool negative;
+
+  bool is_signed() const { return low < 0; }
+  bool lives_at(int position) const { return start <= position && (is_signed() || position < top); }
+};
+
+// What a sum costs in sites; `doubled` counts twice, but once the rows of two inside longer sums: a third operand will
+// fit there, so the parity of a sum doesn't mislead who compares them.
+struct Cost {
+  int sites = 0, doubled = 0, level = 0;
+};
+
+class Rows {
+ public:
+  explicit Rows(int arity) : arity_(arity) {}
+
+  // Plans the rows of a sum whose result has `width` bits. `emit(operands, count, result)` sees each row, the last one
+  // with `final` true; it returns the tag of the result.
+  template <class Emit>
+  Cost plan(std::vector<Operand>& operands, int width, Emit&& emit) const {
+    Cost cost;
+    int count = static_cast<int>(operands.size());
+    auto earlier = [](const Operand& a, const Operand& b) {
+      return a.level != b.level ? a.level < b.level : a.top < b.top;
+    };
+    if (count > arity_) {
+      if (count > 24)
+        std::stable_sort(operands.begin(), operands.end(), earlier);
+      else  // most sums are short
+        for (int i = 1; i < count; ++i)
+          for (int j = i; j > 0 && earlier(operands[j], operands[j - 1]); --j) std::swap(operands[j], operands[j - 1]);
+    }
+    int first = 0;
+    while (count - first > arity_) {
+      const int taken = arity_ == 3 && (count - first) % 2 == 0 ? 2 : arity_;
+      Operand sum = row(&operands[first], taken, -1, arity_ == 3 && taken == 2, cost);
+      sum.tag = emit(&operands[first], taken, sum, false);
+      first += taken - 1;
+      int place = first;
+      while (place + 1 < count && earlier(operands[place + 1], sum)) {
+        operands[place] = operands[place + 1];
+        ++place;
+      }
+      operands[place] = sum;
+    }
+    int rest = count - first;
+    bool all_negative = true;
+    for (int i = first; i < count; ++i) all_negative &= operands[i].negative;
+    if (rest == arity_ && all_negative) {  // 0 - a - b - c
+      Operand sum = row(&operands[first], 2, -1, false, cost);
+      sum.tag = emit(&operands[first], 2, sum, false);
+      operands[++first] = sum;
+      --rest;
+    }
+    if (rest == 1 && !operands[first].negative) {
+      cost.level = operands[first].level;
+      return cost;
+    }
+    Operand sum = row(&operands[first], rest, width, false, cost, all_negative);
+    cost.level = sum.level;
+    emit(&operands[first], rest, sum, true);
+    return cost;
+  }
+
+ private:
+  // One row; its cost is added up. A width of -1 stands for what the operands allow.
+  Operand row(const Operand* operands, int count, int width, bool half, Cost& cost, bool from_zero = false) const {
+    Operand sum{0, 0, 0, operands[0].start, 0, 0, true};
+    for (int i = 0; i < count; ++i) sum.negative &= operands[i].negative;
+    if (width >= 0) sum.negative = false;
+    for (int i = 0; i < count; ++i) {
+      const Operand& each = operands[i];
+      if (each.negative != sum.negative) {
+        sum.low -= each.high;
+        sum.high -= each.low;
+      } else {
+        sum.low += each.low;
+        sum.high += each.high;
+      }
+      sum.level = std::max(sum.level, each.level);
+      sum.start = std::min(sum.start, each.start);
+    }
+    const int natural = width_of(sum.low, sum.high);
+    sum.top = width < 0 ? natural : std::min(width, natural);
+    int free = sum.top;  // below this position at most one operand lives, and that isn't subtracted
+    int subtracted = 0;
+    bool added_there = false;  // whether a positive operand lives at that position
+    for (int i = 0; i < count; ++i) {
+      const int position = operands[i].start;
+      int positive = 0, negative = 0;
+      for (int j = 0; j < count; ++j)
+        if (operands[j].lives_at(position)) ++(operands[j].negative != sum.negative ? negative : positive);
+      if (positive + 2 * negative > 1 && position < free) {
+        free = position;
+        added_there = positive > 0;
+      }
+      subtracted += operands[i].negative != sum.negative;
+    }
+    const int operand_count = count + (from_zero ? 1 : 0);
+    int sites = std::max(0, sum.top - free);
+    if (sites > 0) {
+      sum.level += operand_count == 3 ? THREE_LEVELS : TWO_LEVELS;
+      // the carry that makes a complement of an inverted operand inverts the lowest bit as well: a site to undo that
+      if (subtracted == 1) sites += operand_count == 3 ? 2 - added_there : added_there;
+      if (subtracted > 1) sites += 2;
+    }
+    cost.sites += sites;
+    cost.doubled += half ? sites : 2 * sites;
+    return sum;
+  }
+
+  int arity_;
+};
+
+}  // namespace c4ml
