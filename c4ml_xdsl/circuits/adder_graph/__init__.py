@@ -77,15 +77,13 @@ def share_sums(
     arity: Literal[2, 3],
     effort: Effort = "normal",
     iterations: int | None = None,
-    level_bound: float | None = None,
     seed: int = 0,
 ) -> AdderGraph:
     """
     A small graph of adders for `coefficients @ x + constants`.
 
     `coefficients` has shape (sums, inputs), `ranges` the lowest and highest integer of each input. `arity` is how many
-    summands a row may have. A row of two counts as one level, one of three as 1.3; sums that come later than
-    `level_bound` are avoided where the search can. Raises TooLargeError for sums of more than 60 bits.
+    summands a row may have. `iterations` overrides what `effort` stands for. Raises TooLargeError for sums of more than 60 bits.
     """
     magnitudes = np.array([max(abs(low), abs(high)) for low, high in ranges], object)
     largest = [int(each) for each in (np.abs(coefficients).astype(object) @ magnitudes).tolist()]
@@ -102,9 +100,8 @@ def share_sums(
     ]
     if iterations is None:
         iterations = iterations_of(effort, sum(map(len, sums)))
-    bound, penalty = (1 << 20, 0) if level_bound is None else (round(10 * level_bound), 20)
     added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
-    found = search(list(ranges), sums, added, arity, iterations, *TEMPERATURES, bound, penalty, seed)
+    found = search(list(ranges), sums, added, arity, iterations, *TEMPERATURES, seed)
     rows = tuple(
         SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high)
         for summands, constant, low, high in found.rows

@@ -109,9 +109,9 @@ class Emission {
 
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
               const std::vector<Integer>& constants, int arity, long iterations, int start_temperature,
-              int end_temperature, int level_bound, int level_penalty, std::uint64_t seed) {
+              int end_temperature, std::uint64_t seed) {
   nb::gil_scoped_release released;
-  c4ml::Graph graph(arity, level_bound, level_penalty);
+  c4ml::Graph graph(arity);
   for (const auto& [low, high] : ranges) graph.add_input(low, high);
   std::vector<int> zeros;
   for (Integer constant : constants) {
@@ -140,6 +140,5 @@ NB_MODULE(_search, m) {
       .def_ro("sites", &Result::sites)
       .def_ro("level", &Result::level);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
-        nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("level_bound"),
-        nb::arg("level_penalty"), nb::arg("seed"));
+        nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("seed"));
 }

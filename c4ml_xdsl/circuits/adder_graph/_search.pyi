@@ -22,8 +22,6 @@ def search(
     iterations: int,
     start_temperature: int,
     end_temperature: int,
-    level_bound: int,
-    level_penalty: int,
     seed: int,
 ) -> Result:
-    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, levels in tenths."""
+    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site."""

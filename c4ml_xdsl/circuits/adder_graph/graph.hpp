@@ -46,8 +46,7 @@ class Graph {
  public:
   static constexpr std::size_t LONGEST = 256;  // terms of a list
 
-  Graph(int arity, int level_bound, int level_penalty)
-      : rows(arity), level_bound_(level_bound), level_penalty_(level_penalty) {}
+  explicit Graph(int arity) : rows(arity) {}
 
   std::vector<Value> values;
   std::vector<std::int32_t> nodes;  // the nodes that are alive
@@ -139,10 +138,10 @@ class Graph {
       const int id = untidy_.back();
       untidy_.pop_back();
       Value& value = values[id];
-      if (!value.alive || value.output || value.terms.empty()) continue;
+      if (value.place < 0) continue;
       if (value.uses.empty()) {
         erase(id);
-      } else if (value.terms.size() == 1) {
+      } else if (value.terms.size() <= 1) {  // of none where the terms have cancelled out
         dissolve(id);
         erase(id);
       } else if (value.uses.size() == 1 &&
@@ -157,7 +156,7 @@ class Graph {
       if (!values[id].alive) continue;
       const Cost cost = cost_of(values[id].terms, values[id]);
       const int level = values[id].cost.level;
-      total += charge(cost, values[id]) - charge(values[id].cost, values[id]);
+      total += cost.sites - values[id].cost.sites;
       values[id].cost = cost;
       if (cost.level != level)
         for (const Use& use : values[id].uses) {
@@ -165,12 +164,6 @@ class Graph {
           stale_.push_back(use.list);
         }
     }
-  }
-
-  // What a list costs in the search: sites, and a penalty where an output comes too late.
-  long charge(const Cost& cost, const Value& value) const {
-    const int late = value.output ? std::max(0, cost.level - level_bound_) : 0;
-    return cost.sites + static_cast<long>(late) * level_penalty_;
   }
 
   Cost cost_of(const std::vector<Term>& terms, const Value& value) const {
@@ -287,7 +280,7 @@ class Graph {
       std::tie(value.low, value.high) = range_of(value.form);
       value.width = width_of(value.low, value.high);
       value.cost = cost_of(value.terms, value);
-      total += charge(value.cost, value);
+      total += value.cost.sites;
       if (!value.output) {
         value.place = static_cast<int>(nodes.size());
         nodes.push_back(id);
@@ -371,7 +364,7 @@ class Graph {
 
   void erase(int id) {
     set_terms(id, {});
-    total -= charge(values[id].cost, values[id]);
+    total -= values[id].cost.sites;
     values[id].cost = {};
     values[id].alive = false;
     leave_nodes(id);
@@ -385,7 +378,6 @@ class Graph {
     values[id].place = -1;
   }
 
-  int level_bound_, level_penalty_;
   long journal_total_ = 0;
   std::vector<Saved> journal_;
   std::vector<bool> journaled_;

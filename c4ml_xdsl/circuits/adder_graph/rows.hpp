@@ -49,6 +49,7 @@ class Rows {
   Cost plan(std::vector<Operand>& operands, int width, Emit&& emit) const {
     Cost cost;
     int count = static_cast<int>(operands.size());
+    if (count == 0) return cost;
     auto earlier = [](const Operand& a, const Operand& b) {
       return a.level != b.level ? a.level < b.level : a.top < b.top;
     };

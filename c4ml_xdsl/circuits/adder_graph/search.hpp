@@ -327,8 +327,6 @@ class Search {
       const Cost after = graph_.rows.plan(operands_, reader.width,
                                           [](const Operand*, int, const Operand&, bool) { return 0; });
       saved += reader.cost.doubled - after.doubled;
-      const long late = graph_.charge(after, reader) - after.sites - (graph_.charge(reader.cost, reader) - reader.cost.sites);
-      saved -= static_cast<int>(2 * late);
     }
     if (replaced < 2) return {};
     result.score = saved - cost.doubled;

@@ -1,0 +1,54 @@
+// RUN: c4ml-opt -p "neuron-share-sums{target=xilinx}" %s | filecheck %s --check-prefixes=CHECK,THREE
+// RUN: c4ml-opt -p "neuron-share-sums{target=generic}" %s | filecheck %s --check-prefixes=CHECK,TWO
+
+// Both sums hold a + 2 b, one of them twice.
+
+// CHECK-LABEL: @shared
+neuron.layer @shared {
+^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>, %c: !lbir.int<0, 3>):
+  %s = neuron.sum %a, %b, %c times [1, 2, 1] plus 1 : !lbir.int<0, 3>, !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<1, 13>
+  %t = neuron.sum %a, %b, %c times [2, 4, -1] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-3, 18>
+  neuron.yield %s, %t : !lbir.int<1, 13>, !lbir.int<-3, 18>
+}
+// CHECK:      %[[BOTH:.*]] = neuron.sum %a, %b times [1, 2] plus 0
+// THREE-NEXT: %s = neuron.sum %c, %[[BOTH]] times [1, 1] plus 1
+// TWO-NEXT:   %[[ONE:.*]] = neuron.sum %c times [1] plus 1
+// TWO-NEXT:   %s = neuron.sum %[[ONE]], %[[BOTH]] times [1, 1] plus 0
+// CHECK-NEXT: %t = neuron.sum %c, %[[BOTH]] times [-1, 2] plus 0
+// CHECK-NEXT: neuron.yield %s, %t
+
+// What is known of a sum's range stays, and a sum of nothing is a constant.
+
+// CHECK-LABEL: @known
+neuron.layer @known {
+^bb0(%a: !lbir.int<0, 3>):
+  %s = neuron.sum %a times [1] plus 0 : !lbir.int<0, 3> -> !lbir.int<0, 2>
+  %t = neuron.sum times [] plus 7 : -> !lbir.int<7, 7>
+  neuron.yield %s, %t : !lbir.int<0, 2>, !lbir.int<7, 7>
+}
+// CHECK: %s = neuron.sum %a times [1] plus 0 : !lbir.int<0, 3> -> !lbir.int<0, 2>
+// CHECK-NEXT: %t = neuron.constant 7
+
+// Sums of sums come in stages; what stands between them stays between.
+
+// CHECK-LABEL: @stages
+neuron.layer @stages {
+^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
+  %s = neuron.sum %a, %b times [1, 1] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 6>
+  %t = neuron.threshold %s, [4] base 0 falling 0 : !lbir.int<0, 6> -> !lbir.int<0, 1>
+  %u = neuron.sum %a, %t times [1, 4] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 1> -> !lbir.int<0, 7>
+  neuron.yield %u : !lbir.int<0, 7>
+}
+// CHECK:      %s = neuron.sum %a, %b
+// CHECK-NEXT: %t = neuron.threshold %s
+// CHECK-NEXT: %u = neuron.sum %a, %t
+
+// More than 57 bits are left to neuron-expand-sums.
+
+// CHECK-LABEL: @wide
+neuron.layer @wide {
+^bb0(%a: !lbir.int<0, 1152921504606846975>):
+  %s = neuron.sum %a times [3] plus 0 : !lbir.int<0, 1152921504606846975> -> !lbir.int<0, 3458764513820540925>
+  neuron.yield %s : !lbir.int<0, 3458764513820540925>
+}
+// CHECK: %s = neuron.sum %a times [3]

@@ -1,0 +1,101 @@
+"""Shared adder graphs: the sums are exact, the ranges too, and the search is what it promises to be."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
+
+Problem = tuple[np.ndarray, list[int], list[tuple[int, int]]]
+
+
+def forms(graph: AdderGraph, inputs: int) -> list[list[int]]:
+    """Coefficients and constant of each value, in Python integers: inputs, then rows."""
+    values = [[int(i == j) for j in range(inputs)] + [0] for i in range(inputs)]
+    for row in graph.rows:
+        values.append(
+            [sum(each) for each in zip([0] * inputs + [row.constant], *(term(values, s) for s in row.summands))]
+        )
+    return values
+
+
+def term(values: list[list[int]], summand: Summand) -> list[int]:
+    factor = (-1 if summand.negative else 1) * 2**summand.shift
+    return [factor * each for each in values[summand.value]]
+
+
+def check(problem: Problem, graph: AdderGraph, arity: int) -> None:
+    coefficients, constants, ranges = problem
+    values = forms(graph, len(ranges))
+    for number, row in enumerate(graph.rows, len(ranges)):
+        assert len(row.summands) + bool(row.constant) <= arity
+        assert all(summand.value < number and summand.shift >= 0 for summand in row.summands)
+        ends = [sorted((c * low, c * high)) for c, (low, high) in zip(values[number], ranges)]
+        low, high = (sum(each) + values[number][-1] for each in zip(*ends))
+        assert (row.low, row.high) == (low, high)
+    for wanted, constant, output in zip(coefficients.tolist(), constants, graph.outputs, strict=True):
+        if output is None:
+            assert not any(wanted)
+        else:
+            assert term(values, output) == [*wanted, constant]
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    sums, inputs = draw(st.integers(1, 8)), draw(st.integers(1, 8))
+    bits = draw(st.sampled_from([1, 2, 4, 9, 20]))
+    numbers = st.integers(-(1 << bits) + 1, (1 << bits) - 1) | st.just(0) | st.sampled_from([1, -1, 3, -5])
+    rows = draw(st.lists(st.lists(numbers, min_size=inputs, max_size=inputs), min_size=sums, max_size=sums))
+    constants = draw(st.lists(st.integers(-300, 300) | st.just(0), min_size=sums, max_size=sums))
+    ranges = [
+        tuple(sorted((draw(st.integers(-200, 200)), draw(st.sampled_from([0, 1, 3, 7, -8, 130])))))
+        for _ in range(inputs)
+    ]
+    return np.array(rows, np.int64), constants, ranges
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    problem=problems(), arity=st.sampled_from([2, 3]), iterations=st.sampled_from([0, 30, 300]), seed=st.integers(0, 5)
+)
+def test_the_sums_are_exact(problem: Problem, arity: int, iterations: int, seed: int) -> None:
+    check(problem, share_sums(*problem, arity=arity, iterations=iterations, seed=seed), arity)
+
+
+def random_layer(sums: int, inputs: int, bits: int, zeros: float = 0.0) -> Problem:
+    draw = np.random.default_rng(5)
+    weights = draw.integers(-(1 << bits - 1), 1 << bits - 1, (sums, inputs))
+    weights[draw.random(weights.shape) < zeros] = 0
+    return weights, [0] * sums, [(-8, 7)] * inputs
+
+
+@pytest.mark.parametrize(
+    ("sums", "inputs", "bits", "zeros"), [(16, 16, 4, 0), (32, 300, 3, 0.5), (8, 8, 12, 0), (40, 40, 1, 0)]
+)
+@pytest.mark.parametrize("arity", [2, 3])
+def test_layers_of_real_sizes_are_exact(sums: int, inputs: int, bits: int, zeros: float, arity: int) -> None:
+    problem = random_layer(sums, inputs, bits, zeros)
+    check(problem, share_sums(*problem, arity=arity, iterations=500), arity)
+
+
+def test_more_search_gives_smaller_graphs_of_which_the_same_is_found_again() -> None:
+    problem = random_layer(16, 16, 4)
+    sizes = [share_sums(*problem, arity=3, iterations=count).sites for count in (0, 2000, 30000)]
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert share_sums(*problem, arity=3, iterations=2000) == share_sums(*problem, arity=3, iterations=2000)
+    alone = sum(share_sums(problem[0][i : i + 1], [0], problem[2], arity=3, iterations=0).sites for i in range(16))
+    assert sizes[1] < 0.85 * alone
+
+
+def test_equal_sums_up_to_shift_and_sign_are_one() -> None:
+    graph = share_sums(np.array([[3, 5, 0], [6, 10, 0], [-3, -5, 0]]), [0] * 3, [(0, 15)] * 3, arity=3)
+    assert graph.outputs[1] == Summand(graph.outputs[0].value, 1, False)
+    assert len(graph.rows) <= 3
+
+
+def test_sums_beyond_60_bits_are_refused() -> None:
+    with pytest.raises(TooLargeError):
+        share_sums(np.array([[1 << 40]]), [0], [(0, 1 << 20)], arity=3)
+    with pytest.raises(TooLargeError):
+        share_sums(np.array([[1]]), [1 << 58], [(0, 1)], arity=3)
