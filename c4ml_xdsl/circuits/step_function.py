@@ -1,0 +1,67 @@
+"""Integer functions of an integer that change at few places, which is what an activation is."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StepFunction:
+    """
+    levels[#{p in positions : x >= p}]: constant between its positions, which rise strictly.
+
+    There is one level more than positions. Neighbouring levels may be the same.
+    """
+
+    positions: tuple[int, ...]
+    levels: tuple[int, ...]
+
+    @staticmethod
+    def of_thresholds(thresholds: Sequence[int], base: int, falling: bool) -> "StepFunction":
+        """The function that counts reached thresholds, which are sorted, up or down from `base`."""
+        sign = -1 if falling else 1
+        positions: list[int] = []
+        levels = [base]
+        for count, threshold in enumerate(thresholds, 1):
+            if positions and positions[-1] == threshold:
+                levels[-1] = base + sign * count
+            else:
+                positions.append(threshold)
+                levels.append(base + sign * count)
+        return StepFunction(tuple(positions), tuple(levels))
+
+    @staticmethod
+    def of_table(table: Sequence[int], low: int) -> "StepFunction":
+        """The function whose values at `low`, `low + 1`, … are the table's."""
+        steps = [index for index in range(1, len(table)) if table[index] != table[index - 1]]
+        return StepFunction(tuple(low + step for step in steps), tuple(table[step] for step in (0, *steps)))
+
+    def __call__(self, x: int) -> int:
+        return self.levels[bisect_right(self.positions, x)]
+
+    def within(self, low: int, high: int) -> "StepFunction":
+        """The same function for x in [low, high], without positions that tell nothing there."""
+        first = bisect_right(self.positions, low)
+        last = bisect_right(self.positions, high)
+        positions: list[int] = []
+        levels = [self.levels[first]]
+        for position, level in zip(self.positions[first:last], self.levels[first + 1 : last + 1], strict=True):
+            if level != levels[-1]:
+                positions.append(position)
+                levels.append(level)
+        return StepFunction(tuple(positions), tuple(levels))
+
+    def moved(self, offset: int) -> "StepFunction":
+        """The function of x + offset that is this one of x."""
+        return StepFunction(tuple(position + offset for position in self.positions), self.levels)
+
+    def mirrored(self) -> "StepFunction":
+        """The function of -x that is this one of x."""
+        return StepFunction(tuple(1 - position for position in reversed(self.positions)), self.levels[::-1])
+
+
+def width_of_range(low: int, high: int) -> int:
+    """The fewest bits, in two's complement where `low` is negative, that hold all integers from `low` to `high`."""
+    if low < 0:
+        return 1 + max((-1 - low).bit_length(), high.bit_length() if high >= 0 else 0)
+    return max(1, high.bit_length())
