@@ -72,3 +72,27 @@ def round_shift(values: NDArray[np.int64], shift: int, mode: RoundingMode) -> ND
         case RoundingMode.HALF_DOWN:
             up = (remainder > half) | ((remainder == half) & (remainder > 0) & (values < 0))
     return quotient + up
+
+
+def floor_constants(mode: RoundingMode, shift: int, low: int, high: int, floor_at: int) -> tuple[int, int]:
+    """
+    What is to be added to a number of [low, high], where it isn't and where it is negative, so that its floor follows.
+
+    That is: the number, plus this, shifted right by `shift` bits, is the number / 2^shift rounded, but for ties to even,
+    which come out as the higher neighbour. A result below `floor_at` may be wrong as long as it stays there or below 0.
+    """
+    half, whole = (1 << shift) >> 1, (1 << shift) - 1
+    constants = {
+        RoundingMode.HALF_EVEN: (half, half),
+        RoundingMode.HALF_UP: (half, half - 1),
+        RoundingMode.HALF_DOWN: (half - 1, half),
+        RoundingMode.CEIL: (whole, whole),
+        RoundingMode.FLOOR: (0, 0),
+        RoundingMode.UP: (whole, 0),
+        RoundingMode.DOWN: (0, whole),
+    }[mode]
+    if shift == 0:
+        return 0, 0
+    if low >= 0 or floor_at >= 0:  # a negative number becomes 0 or less, whatever its rounding
+        return constants[0], constants[0]
+    return (constants[1], constants[1]) if high < 0 else constants

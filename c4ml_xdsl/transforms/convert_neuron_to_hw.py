@@ -12,22 +12,19 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from c4ml_xdsl.dialects import comb, lbir, neuron
+from c4ml_xdsl.circuits.step_function import StepFunction
+from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.interpreters.lbir import moved
 from c4ml_xdsl.numerics.chain import Integers
-from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
-from c4ml_xdsl.transforms.lbir_unroll_neurons import rounding_constant
+from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
 
 COMMENT, NODE, AXES, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.axes", "c4ml.inputs", "c4ml.outputs"
 """
 Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives and how that is transposed to
 the instances' rows; the top's ports.
 """
-
-DIRECT_TABLE_BITS = 8
-"""Up to so many inputs a table is looked up directly, however few steps it has."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +157,7 @@ class LayerLowering:
 
     def __init__(self, builder: CombBuilder):
         self.builder = builder
+        self.activations = ActivationLowering(builder)
         self.values: dict[SSAValue, SSAValue] = {}
 
     def lower(self, operation: Operation) -> None:
@@ -171,7 +169,7 @@ class LayerLowering:
             case neuron.SumOp():
                 result = self.sum(operation)
             case neuron.RequantizeOp():
-                result = self.requantize(operation)
+                result = self.activations.requantize(operation, self.values[operation.input])
             case neuron.ThresholdOp():
                 result = self.threshold(operation)
             case neuron.TableOp():
@@ -210,84 +208,6 @@ class LayerLowering:
             result = self.builder.sub(result, value)
         return result
 
-    def requantize(self, operation: neuron.RequantizeOp) -> SSAValue:
-        """
-        Shift, round and clip. A constant makes the rounding a floor; ties to even clear the lowest bit of a tie.
-
-        The modes that depend on the sign choose the constant by it.
-        """
-        builder = self.builder
-        source, target = lbir.range_of(operation.input), lbir.range_of(operation.result)
-        mode, shift = RoundingMode(operation.rounding.data), operation.shift.value.data
-        offset = operation.offset.value.data
-        low, high = source.low + offset, source.high + offset
-        constants = rounding_constant(mode, shift), rounding_constant(mode, shift)  # where >= 0, where < 0
-        whole = (1 << shift) - 1
-        half = (1 << shift) >> 1
-        if shift and mode in (RoundingMode.HALF_UP, RoundingMode.HALF_DOWN, RoundingMode.UP, RoundingMode.DOWN):
-            constants = {
-                RoundingMode.HALF_UP: (half, half - 1),
-                RoundingMode.HALF_DOWN: (half - 1, half),
-                RoundingMode.UP: (whole, 0),
-                RoundingMode.DOWN: (0, whole),
-            }[mode]
-        if low >= 0 or target.low >= 0:  # a negative number becomes 0 or less, whatever its rounding
-            constants = constants[0], constants[0]
-        elif high < 0:
-            constants = constants[1], constants[1]
-        rounded_range = IntType(low + min(constants), high + max(constants))
-        width = rounded_range.bits
-        if mode is RoundingMode.HALF_EVEN and rounded_range.signed and width == shift + 1:
-            width += 1  # a quotient of one bit is -1 or 0, and a tie at -1 goes to -2
-        value = self.values[operation.input]
-        sign = offset + constants[0], offset + constants[1]
-        if sign != (0, 0):
-            extended = builder.fit(value, source.signed, width)
-            if constants[0] == constants[1]:
-                value = builder.add([extended, builder.constant(sign[0], width)])
-            else:
-                negative = builder.invert(builder.greater(value, source, builder.constant(-offset - 1, source.bits)))
-                value = builder.add(
-                    [
-                        extended,
-                        builder.mux(negative, builder.constant(sign[1], width), builder.constant(sign[0], width)),
-                    ]
-                )
-        elif comb.width_of(value) != width:
-            value = builder.fit(value, source.signed, width)
-        quotient = IntType(rounded_range.low >> shift, rounded_range.high >> shift)
-        if shift < width:
-            result = builder.extract(value, shift, width - shift)
-        else:  # nothing but the sign is left
-            result = builder.extract(value, width - 1, 1) if rounded_range.signed else builder.constant(0, 1)
-        if shift and shift < width and mode is RoundingMode.HALF_EVEN:
-            tie = builder.compare("eq", builder.extract(value, 0, shift), builder.constant(0, shift))
-            lowest = builder.logic(comb.AndOp, builder.extract(value, shift, 1), builder.invert(tie))
-            rest = width - shift - 1
-            quotient = IntType(quotient.low & ~1, quotient.high)  # a tie goes down to even
-            result = lowest if rest == 0 else builder.concat([builder.extract(value, shift + 1, rest), lowest])
-        return self.clip(result, quotient, target)
-
-    def clip(self, value: SSAValue, element: IntType, target: IntType) -> SSAValue:
-        """A value of a range, cut to the target's range."""
-        builder = self.builder
-        width = comb.width_of(value)
-        if element.high < target.low or element.low > target.high:
-            return builder.constant(target.low if element.high < target.low else target.high, target.bits)
-        signed = element.signed
-        result = builder.fit(value, signed, target.bits)
-        if element.high > target.high:
-            above = builder.greater(value, element, builder.constant(target.high, width))
-            result = builder.mux(above, builder.constant(target.high, target.bits), result)
-        if element.low < target.low:
-            below = (
-                builder.extract(value, width - 1, 1)
-                if signed and target.low == 0
-                else builder.invert(builder.greater(value, element, builder.constant(target.low - 1, width)))
-            )
-            result = builder.mux(below, builder.constant(target.low, target.bits), result)
-        return result
-
     def maximum(self, operation: neuron.MaxOp) -> SSAValue:
         """A balanced tree of comparisons and choices."""
         builder = self.builder
@@ -309,77 +229,20 @@ class LayerLowering:
         return builder.fit(chosen, both.signed, result.bits), result
 
     def threshold(self, operation: neuron.ThresholdOp) -> SSAValue:
-        """The count of reached thresholds."""
-        builder = self.builder
-        target = lbir.range_of(operation.result)
-        count = self.count(operation.input, operation.thresholds.data)
-        base, falling = operation.base.value.data, bool(operation.falling.value.data)
-        extended = builder.fit(count, False, target.bits)
-        if base == 0 and not falling:
-            return extended
-        start = builder.constant(base, target.bits)
-        return builder.sub(start, extended) if falling else builder.add([extended, start])
-
-    def count(self, term: SSAValue, thresholds: Sequence[int]) -> SSAValue:
-        """How many sorted thresholds a value has reached, by binary search: one comparison for each bit of it."""
-        builder = self.builder
-        value, source = self.values[term], lbir.range_of(term)
-        # x >= t is x > t - 1, and a threshold that is never reached has t - 1 = high
-        bounds = [threshold - 1 for threshold in thresholds]
-        width = len(bounds).bit_length()
-        bounds += [source.high] * ((1 << width) - 1 - len(bounds))
-        found: list[SSAValue] = []
-        for position in reversed(range(width)):
-            # after the bits above, the candidates are one in each group of the remaining search tree
-            candidates = [
-                builder.constant(bounds[(prefix << position + 1) + (1 << position) - 1], source.bits)
-                for prefix in range(1 << len(found))
-            ]
-            bound = self.choose(found, candidates)
-            found.append(builder.greater(value, source, bound))
-        return builder.concat(found)
-
-    def choose(self, selectors: Sequence[SSAValue], candidates: Sequence[SSAValue]) -> SSAValue:
-        """The candidate that the selectors, the most significant one first, number."""
-        if not selectors:
-            return candidates[0]
-        middle = len(candidates) // 2
-        upper = self.choose(selectors[1:], candidates[middle:])
-        return self.builder.mux(selectors[0], upper, self.choose(selectors[1:], candidates[:middle]))
+        """The count of reached thresholds, up or down from the base."""
+        function = StepFunction.of_thresholds(
+            operation.thresholds.data, operation.base.value.data, bool(operation.falling.value.data)
+        )
+        return self.steps(function, operation.input, operation.result)
 
     def table(self, operation: neuron.TableOp) -> SSAValue:
-        """
-        One truth table for each bit of the result.
+        """A table is a step function, however many steps it has."""
+        function = StepFunction.of_table(operation.table.data, lbir.range_of(operation.input).low)
+        return self.steps(function, operation.input, operation.result)
 
-        A table of many inputs that changes at few places is one over the number of places passed.
-        """
-        source = lbir.range_of(operation.input)
-        entries = operation.table.data
-        steps = [index for index in range(1, len(entries)) if entries[index] != entries[index - 1]]
-        if not steps:
-            return self.builder.constant(entries[0], lbir.range_of(operation.result).bits)
-        if source.bits > DIRECT_TABLE_BITS and len(steps).bit_length() < source.bits - 2:
-            count = self.count(operation.input, [source.low + step for step in steps])
-            return self.look_up(operation, count, {i: entries[step] for i, step in enumerate((0, *steps))})
-        width = (source.high - source.low).bit_length()  # so many low bits tell all integers of the range apart
-        if width > comb.MAXIMUM_TABLE_INPUTS:
-            raise PassFailedException(f"a table of {width} input bits is too large")
-        mask = (1 << width) - 1
-        numbered = {number & mask: entry for number, entry in enumerate(entries, source.low)}
-        return self.look_up(operation, self.builder.extract(self.values[operation.input], 0, width), numbered)
-
-    def look_up(self, operation: neuron.TableOp, index: SSAValue, entries: dict[int, int]) -> SSAValue:
-        """The entry that the bits of `index` number; what isn't given doesn't occur."""
-        builder, width = self.builder, comb.width_of(index)
-        target = lbir.range_of(operation.result)
-        other = next(iter(entries.values()))
-        values = [entries.get(number, other) for number in range(1 << width)]
-        inputs = [builder.extract(index, position, 1) for position in reversed(range(width))]
-        results = [
-            builder.append(comb.TruthTableOp.of(inputs, [value >> position & 1 for value in values]))
-            for position in reversed(range(target.bits))
-        ]
-        return builder.concat(results)
+    def steps(self, function: StepFunction, term: SSAValue, result: SSAValue) -> SSAValue:
+        """A step function of a value."""
+        return self.activations.steps(function, self.values[term], lbir.range_of(term), lbir.range_of(result).bits)
 
 
 class _Wires:
