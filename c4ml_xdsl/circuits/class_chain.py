@@ -9,6 +9,7 @@ each table of six inputs takes in four bits of x, with fifteen two. This suits a
 Integers only, no IR.
 """
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,9 @@ from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
 
 MAXIMUM_INPUTS = 14
 """The most inputs of a table."""
+
+TABLE_OF_TABLES = 2.5
+"""LUTs that synthesis takes for one of a table that reads others, measured: it looks through them and gets lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,16 @@ class ClassChain:
     @property
     def cost(self) -> Cost:
         """LUT sites and delay."""
-        sites, delay = 0, 0.0
+        sites = delay = 0.0
         class_bits = 0
         for start, end in self._spans():
             inputs = class_bits + end - start
             last = end == self.width
             class_bits = 0 if last else _class_bits(self.function.positions, end)
             cost = table_cost(inputs)
-            sites += cost.lut * (self.bits if last else class_bits)
+            sites += cost.lut * (self.bits if last else class_bits) * (TABLE_OF_TABLES if start > self.cuts[0] else 1)
             delay += cost.delay_ns
-        return Cost(sites, delay)
+        return Cost(math.ceil(sites), delay)
 
     @property
     def width(self) -> int:

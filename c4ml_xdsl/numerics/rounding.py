@@ -78,8 +78,9 @@ def floor_constants(mode: RoundingMode, shift: int, low: int, high: int, floor_a
     """
     What is to be added to a number of [low, high], where it isn't and where it is negative, so that its floor follows.
 
-    That is: the number, plus this, shifted right by `shift` bits, is the number / 2^shift rounded, but for ties to even,
-    which come out as the higher neighbour. A result below `floor_at` may be wrong as long as it stays there or below 0.
+    That is: the number, plus this, shifted right by `shift` bits, is the number / 2^shift rounded; but ties to even
+    come out as the higher neighbour. Results below 0 needn't be right where `floor_at`, to which they are clipped,
+    isn't negative.
     """
     half, whole = (1 << shift) >> 1, (1 << shift) - 1
     constants = {

@@ -13,6 +13,7 @@ PASSES = {
     "lbir-fold-thresholds": "LbirFoldThresholds",
     "lbir-infer-ranges": "LbirInferRanges",
     "lbir-unroll-neurons": "LbirUnrollNeurons",
+    "neuron-fold-offsets": "NeuronFoldOffsets",
     "neuron-share-sums": "NeuronShareSums",
     "neuron-expand-sums": "NeuronExpandSums",
     "convert-neuron-to-hw": "ConvertNeuronToHw",

@@ -58,8 +58,11 @@ class ConvertNeuronToHw(ModulePass):
       %4 = hw.constant false
       %5 = comb.concat %3, %x1, %4 : i1, i2, i1
       %acc0 = comb.add %2, %5 : i4
-      %6 = hw.constant -2 : i4
-      %y0 = comb.icmp sgt %acc0, %6 : i4
+      %6 = comb.extract %acc0 from 3 : (i4) -> i1
+      %7 = comb.extract %acc0 from 2 : (i4) -> i1
+      %8 = comb.extract %acc0 from 1 : (i4) -> i1
+      %9 = comb.extract %acc0 from 0 : (i4) -> i1
+      %y0 = comb.truth_table %6, %7, %8, %9 -> [true, true, true, true, true, true, true, true, false, false, false, false, false, false, false, true]
       hw.output %y0 : i1
     }
     hw.module @g(in %0 x: i4, out y: i1) attributes {comment = "the network: one instance a layer, or one a position", c4ml.inputs = [[#lbir.port<"x" bits 2 range [-2, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x2x!lbir.int<-2, 1>>]], c4ml.outputs = [[#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.000000e+00> zero_point array<f64: 0.000000e+00> axis 0 rounding "ROUND" after "">, tensor<1x1x!lbir.int<0, 1>>]]} {

@@ -16,6 +16,7 @@ from c4ml_xdsl.transforms.lbir_fold_thresholds import LbirFoldThresholds
 from c4ml_xdsl.transforms.lbir_infer_ranges import LbirInferRanges
 from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
+from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
 from c4ml_xdsl.transforms.neuron_share_sums import NeuronShareSums
 from c4ml_xdsl.transforms.qonnx_fold_constants import QonnxFoldConstants
 from c4ml_xdsl.transforms.qonnx_infer_shapes import QonnxInferShapes
@@ -70,6 +71,7 @@ class ConvertQonnxToHw(ModulePass):
         shared = NeuronShareSums(target=self.target, minimize=self.minimize, effort=self.effort)
         return (
             LbirUnrollNeurons(),
+            NeuronFoldOffsets(),
             *(() if self.strategy == "direct" else (shared,)),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(top=self.top),

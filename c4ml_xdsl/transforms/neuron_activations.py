@@ -17,6 +17,9 @@ from c4ml_xdsl.transforms.comb_builder import CombBuilder
 EVERY_BIT = 62
 """As many bits of an integer as can be known."""
 
+MOST_LEVELS = 63
+"""The most thresholds that a requantisation is made into."""
+
 
 class ActivationLowering:
     """Lowers functions of one value."""
@@ -29,7 +32,7 @@ class ActivationLowering:
         """
         Shift, round and clip. A constant makes the rounding a floor; ties to even clear the lowest bit of a tie.
 
-        The modes that depend on the sign choose the constant by it.
+        The modes that depend on the sign choose the constant by it, or with few results are step functions.
         """
         builder = self.builder
         source, target = lbir.range_of(operation.input), lbir.range_of(operation.result)
@@ -37,6 +40,12 @@ class ActivationLowering:
         offset = operation.offset.value.data
         low, high = source.low + offset, source.high + offset
         constants = floor_constants(mode, shift, low, high, target.low)
+        if constants[0] != constants[1] and target.high - target.low <= MOST_LEVELS:
+            thresholds = [
+                (level << shift) - constants[level <= 0] - offset for level in range(target.low + 1, target.high + 1)
+            ]
+            function = StepFunction.of_thresholds(thresholds, target.low, False)
+            return self.steps(function, value, source, target.bits)
         rounded_range = IntType(low + min(constants), high + max(constants))
         width = rounded_range.bits
         if mode is RoundingMode.HALF_EVEN and rounded_range.signed and width == shift + 1:
@@ -142,9 +151,10 @@ class ActivationLowering:
 
     def mixed(self, value: SSAValue) -> SSAValue:
         """Whether not all bits of a value are the same."""
-        builder, width = self.builder, comb.width_of(value)
-        some, missing = (builder.compare("ne", value, builder.constant(end, width)) for end in (0, -1))
-        return builder.logic(comb.AndOp, some, missing)
+        builder, rest = self.builder, comb.width_of(value) - 1
+        sign = builder.replicate(builder.extract(value, rest, 1), rest)
+        different = builder.logic(comb.XorOp, builder.extract(value, 0, rest), sign)
+        return builder.compare("ne", different, builder.constant(0, rest))
 
     def steps(self, function: StepFunction, value: SSAValue, source: IntType, bits: int) -> SSAValue:
         """A step function of a value of a range, in so many bits, in the form that costs least."""

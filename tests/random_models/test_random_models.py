@@ -20,10 +20,11 @@ from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.numerics import chain
 from c4ml_xdsl.numerics.chain import Step
 from c4ml_xdsl.numerics.rounding import RoundingMode
-from c4ml_xdsl.transforms import lbir_fold_thresholds, lbir_unroll_neurons, neuron_expand_sums
+from c4ml_xdsl.transforms import lbir_fold_thresholds, lbir_unroll_neurons, neuron_expand_sums, neuron_fold_offsets
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
 from c4ml_xdsl.transforms.convert_neuron_to_hw import LayerLowering
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import HANDLERS, joins, linear, movement, outputs, pooling, quantisers
+from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
 from tests.random_models.judge import Tally, judge
 from tests.random_models.strategies import models
 
@@ -147,9 +148,8 @@ def smaller(right: Any, lowering: Any, a: Any, b: Any) -> Any:
         return right(lowering, a, b)
 
 
-def next_entry(right: Any, lowering: Any, operation: Any, index: Any, entries: dict[int, int]) -> Any:
-    values = list(entries.values())
-    return right(lowering, operation, index, dict(zip(entries, [*values[1:], values[-1]], strict=True)))
+def next_entry(right: Any, lowering: Any, inputs: Any, entries: Sequence[int], bits: int) -> Any:
+    return right(lowering, inputs, [*entries[1:], entries[-1]], bits)
 
 
 def other_end(right: Any, *arguments: Any) -> Any:
@@ -161,8 +161,8 @@ def ties_away(right: Any, values: Any, mode: RoundingMode) -> Any:
     return right(values, RoundingMode.HALF_UP if mode is RoundingMode.HALF_EVEN else mode)
 
 
-def rounded_down(right: Any, lowering: Any, operation: Any) -> Any:
-    return right(lowering, Altered(operation, rounding=StringAttr(RoundingMode.FLOOR.value)))
+def rounded_down(right: Any, lowering: Any, operation: Any, value: Any) -> Any:
+    return right(lowering, Altered(operation, rounding=StringAttr(RoundingMode.FLOOR.value)), value)
 
 
 def unsaturated(right: Any, lowering: Any, value: Any, element: lbir.IntType, target: lbir.IntType) -> Any:
@@ -233,19 +233,20 @@ BUGS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
     "a sum has no constant": ("", neuron_expand_sums, "sum_in_rows", lambda f, terms, constant, *_: f(terms, 0, *_)),
     "thresholds are one too high": (
         "",
-        LayerLowering,
-        "count",
-        lambda f, self, x, row: f(self, x, [t + 1 for t in row]),
+        ActivationLowering,
+        "steps",
+        lambda f, self, function, *arguments: f(self, function.moved(1), *arguments),
     ),
-    "nothing saturates from below": ("", LayerLowering, "clip", unsaturated),
-    "a requantisation rounds down": ("", LayerLowering, "requantize", rounded_down),
+    "nothing saturates from below": ("", ActivationLowering, "clip", unsaturated),
+    "a requantisation rounds down": ("", ActivationLowering, "requantize", rounded_down),
     "the smaller one is the maximum": (
         "Max Min MaxPool GlobalMaxPool ReduceMax ReduceMin",
         LayerLowering,
         "larger",
         smaller,
     ),
-    "a table gives the next entry": ("", LayerLowering, "look_up", next_entry),
+    "a table gives the next entry": ("", ActivationLowering, "tables", next_entry),
+    "a sum lacks what moved out of its activation": ("", neuron_fold_offsets, "_move", lambda f, *_: None),
     "signs aren't extended": (
         "",
         CombBuilder,

@@ -1,7 +1,7 @@
 // RUN: c4ml-opt -p convert-neuron-to-hw,comb-simplify %s | filecheck %s
 
 // Half-even rounding: the rounding constant is in the sum already, so a tie shows as low bits of 0 and clears the
-// lowest bit. Element 0 is in the lowest bits.
+// lowest bit. Thresholds on few bits are tables. Element 0 is in the lowest bits.
 
 neuron.layer @act {
 ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<-8, 7>):
@@ -19,7 +19,7 @@ lbir.network @net inputs [#lbir.port<"x" bits 4 range [-8, 7] scale array<f64: 1
 // CHECK-NEXT:   %a = comb.extract %x from 0 : (i8) -> i4
 // CHECK-NEXT:   %b = comb.extract %x from 4 : (i8) -> i4
 // CHECK:        %[[TIE:.*]] = comb.icmp eq %{{.*}}, %{{.*}} : i1
-// CHECK:        comb.icmp sgt %b, %{{.*}} : i4
+// CHECK:        comb.truth_table %{{.*}} -> [
 // CHECK:        hw.output %{{.*}} : i4
 // CHECK:      hw.module @net(in %{{.*}}x: i8, out y: i4)
 // CHECK-NEXT:   %act_y = hw.instance "act_inst" @act(x: %{{.*}}: i8) -> (y: i4)
