@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -18,6 +19,7 @@ from c4ml_xdsl.interpreters.neuron import run_layer
 from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
+from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
 
 
 def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Operation]], target: str) -> None:
@@ -43,6 +45,9 @@ def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Op
     want = run_layer(layer, x.T)[0]
     assert int(want.min()) >= output.low
     assert int(want.max()) <= output.high
+    NeuronFoldOffsets().apply(Context(), module)
+    module.verify()
+    np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
     NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
@@ -120,6 +125,99 @@ def test_sum(element: IntType, coefficients: list[int], constant: int, target: s
         return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
 
     check_layer([element] * len(coefficients), build, target)
+
+
+def add_reader(operations: list[Operation], shared: bool) -> list[Operation]:
+    """A sum and its activation, and where the sum is to be shared one more reader of it."""
+    if shared:
+        values = [operation.results[0] for operation in operations]
+        low, high = neuron.interval(values, [1, 2], 0)
+        operations.append(neuron.SumOp.of(values, [1, 2], 0, IntType(low, high)))
+    return operations
+
+
+def sum_of(values: list[SSAValue], coefficients: list[int], constant: int) -> neuron.SumOp:
+    return neuron.SumOp.of(values, coefficients, constant, IntType(*neuron.interval(values, coefficients, constant)))
+
+
+factors = st.lists(st.integers(-9, 9).filter(bool), min_size=1, max_size=2)
+
+
+@given(
+    ranges,
+    factors,
+    st.integers(0, 3),
+    st.integers(-100, 100),
+    st.integers(0, 5),
+    st.integers(-70, 70),
+    st.sampled_from(list(RoundingMode)),
+    ranges,
+    st.booleans(),
+)
+@settings(max_examples=600, deadline=None)
+def test_requantized_sum(
+    element: IntType,
+    coefficients: list[int],
+    zeros: int,
+    constant: int,
+    shift: int,
+    offset: int,
+    mode: RoundingMode,
+    target: IntType,
+    shared: bool,
+) -> None:
+    """Offsets move into the sum unless it is shared; sums whose low bits are always the same have no ties, or all."""
+    properties = {
+        "offset": IntegerAttr(offset, i64),
+        "shift": IntegerAttr(shift, i64),
+        "rounding": StringAttr(mode.value),
+    }
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        total = sum_of(values, [each << zeros for each in coefficients], constant)
+        activation = neuron.RequantizeOp.create(operands=[total.result], properties=properties, result_types=[target])
+        return add_reader([total, activation], shared)
+
+    check_layer([element] * len(coefficients), build, "xilinx")
+
+
+@given(
+    ranges,
+    factors,
+    st.integers(-100, 100),
+    st.lists(st.fractions(0, 1), min_size=1, max_size=20),
+    st.integers(-9, 9),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None)
+def test_thresholds_of_a_sum(
+    element: IntType,
+    coefficients: list[int],
+    constant: int,
+    places: list[Fraction],
+    base: int,
+    falling: bool,
+    shared: bool,
+) -> None:
+    """Thresholds move with the sum, and falling ones may negate it."""
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        total = sum_of(values, coefficients, constant)
+        source = lbir.range_of(total.result)
+        thresholds = sorted(source.low + int(place * (source.high - source.low)) for place in places)
+        end = base + (-len(thresholds) if falling else len(thresholds))
+        properties = {
+            "thresholds": NumbersAttr.of(thresholds),
+            "base": IntegerAttr(base, i64),
+            "falling": IntegerAttr(int(falling), i64),
+        }
+        activation = neuron.ThresholdOp.create(
+            operands=[total.result], properties=properties, result_types=[IntType(min(base, end), max(base, end))]
+        )
+        return add_reader([total, activation], shared)
+
+    check_layer([element] * len(coefficients), build, "generic")
 
 
 @given(st.integers(1, 1 << 40))
