@@ -4,13 +4,17 @@ from typing import TypeAlias
 
 from c4ml_xdsl.circuits.binary_search import BinarySearch
 from c4ml_xdsl.circuits.class_chain import ClassChain, class_chain
+from c4ml_xdsl.circuits.comparisons import Comparisons, comparisons
 from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
 from c4ml_xdsl.circuits.subtraction_row import SubtractionRow, subtraction_rows
 
-StepForm: TypeAlias = SubtractionRow | ClassChain | BinarySearch
+StepForm: TypeAlias = SubtractionRow | ClassChain | Comparisons | BinarySearch
 
 ADDED_SITES = 1.5
 """What a constant costs in a sum: a place in a row of three, which is free as often as not."""
+
+MAXIMUM_COMPARED = 5
+"""The most positions that single comparisons are worth a thought for."""
 
 MAXIMUM_TRIED = 7
 """The most positions that are tried at 0, those in the middle first."""
@@ -26,6 +30,8 @@ def smallest_form(function: StepFunction, low: int, high: int, bits: int) -> Ste
     chain = class_chain(function, low, high, bits)
     if chain is not None:
         forms.append(chain)
+    if len(function.positions) <= MAXIMUM_COMPARED:
+        forms += comparisons(function, low, high, bits)
     forms.append(BinarySearch(function, low, high, bits))
 
     def order(form: StepForm) -> tuple[int, float]:

@@ -59,6 +59,14 @@ class StepFunction:
         """The function of -x that is this one of x."""
         return StepFunction(tuple(1 - position for position in reversed(self.positions)), self.levels[::-1])
 
+    def by_sign(self, position: int) -> tuple[int, int] | None:
+        """A bit of the levels, for x < 0 and for x >= 0, where it depends on nothing else."""
+        split = bisect_right(self.positions, 0)
+        below = self.levels[:split] if split and self.positions[split - 1] == 0 else self.levels[: split + 1]
+        negative = {level >> position & 1 for level in below}
+        others = {level >> position & 1 for level in self.levels[split:]}
+        return (negative.pop(), others.pop()) if len(negative) == len(others) == 1 else None
+
 
 def width_of_range(low: int, high: int) -> int:
     """The fewest bits, in two's complement where `low` is negative, that hold all integers from `low` to `high`."""

@@ -138,17 +138,9 @@ class SubtractionRow:
             sites += 1 + changing.bit_count() * table_cost(selectors + 1 + outside).lut
             levels += 1
         for position in range(row_bits, self.bits):
-            if (counts or not changing >> position & 1) and not self.is_sign(position):
+            if (counts or not changing >> position & 1) and self.function.by_sign(position) is None:
                 sites += table_cost(selectors + outside).lut
         return Cost(sites, levels * LUT_NS + CARRY_NS * (compared + row_bits))
-
-    def is_sign(self, position: int) -> bool:
-        """Whether a bit of the result, one that changes inside no bucket, is a constant or the sign, or its inverse."""
-        function = self.function
-        split = len([p for p in function.positions if p <= 0]) if self.signed else 0
-        negative = {level >> position & 1 for level in function.levels[:split]}
-        positive = {level >> position & 1 for level in function.levels[split:]}
-        return len(negative) <= 1 and len(positive) <= 1 and (split == 0 or 0 in function.positions)
 
 
 def subtraction_rows(function: StepFunction, low: int, high: int, bits: int) -> Iterator[SubtractionRow]:

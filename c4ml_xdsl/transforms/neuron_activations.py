@@ -6,6 +6,7 @@ from xdsl.ir import SSAValue
 
 from c4ml_xdsl.circuits.binary_search import BinarySearch
 from c4ml_xdsl.circuits.class_chain import ClassChain
+from c4ml_xdsl.circuits.comparisons import Comparisons
 from c4ml_xdsl.circuits.step_forms import smallest_form
 from c4ml_xdsl.circuits.step_function import StepFunction
 from c4ml_xdsl.circuits.subtraction_row import SubtractionRow
@@ -167,6 +168,8 @@ class ActivationLowering:
                 return self.subtraction_row(form, value)
             case ClassChain():
                 return self.class_chain(form, value)
+            case Comparisons():
+                return self.comparisons(form, value)
             case BinarySearch():
                 return self.binary_search(form, value, source)
 
@@ -213,14 +216,12 @@ class ActivationLowering:
         if not after:
             after = before
         for position in range(sum(comb.width_of(each) for each in results), bits):
-            if changing >> position & 1 or not form.is_sign(position):
-                results.append(self.look_up(inputs, [level >> position for level in after], 1))
-                continue
-            values = [form.function.levels[0] >> position & 1, form.function.levels[-1] >> position & 1]
-            if values[0] == values[1]:
-                results.append(builder.constant(values[0], 1))
-            else:
-                results.append(sign if values[0] else builder.invert(sign))
+            ends = None if changing >> position & 1 else form.function.by_sign(position)
+            results.append(
+                self.look_up(inputs, [level >> position for level in after], 1)
+                if ends is None
+                else self.table([sign], [ends[1], ends[0] if signed else ends[1]])
+            )
         return builder.concat(results[::-1])
 
     def class_chain(self, form: ClassChain, value: SSAValue) -> SSAValue:
@@ -237,6 +238,14 @@ class ActivationLowering:
             result = builder.concat(known)
         assert result is not None
         return result
+
+    def comparisons(self, form: Comparisons, value: SSAValue) -> SSAValue:
+        """Comparisons of the lowest bits with constants, and a table of the outcomes and the bits above."""
+        builder = self.builder
+        lowest = builder.extract(value, 0, form.cut)
+        outcomes = [self.class_chain(form.comparison(bound), lowest) for bound in reversed(form.bounds)]
+        upper = [builder.extract(value, position, 1) for position in reversed(range(form.cut, form.width))]
+        return self.look_up([*upper, *outcomes], form.entries(), form.bits)
 
     def binary_search(self, form: BinarySearch, value: SSAValue, source: IntType) -> SSAValue:
         """One comparison for each bit of the number of positions reached."""

@@ -11,6 +11,7 @@ from xdsl.ir import Block, Region, SSAValue
 
 from c4ml_xdsl.circuits.binary_search import BinarySearch
 from c4ml_xdsl.circuits.class_chain import class_chain
+from c4ml_xdsl.circuits.comparisons import comparisons
 from c4ml_xdsl.circuits.step_forms import smallest_form
 from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
 from c4ml_xdsl.circuits.subtraction_row import SubtractionRow, subtraction_rows
@@ -85,6 +86,8 @@ def test_every_form_is_exact(drawn: tuple[StepFunction, int, int]) -> None:
     if within.positions:
         for plan in subtraction_rows(within, low, high, width):
             build.append(lambda lowering, value, plan=plan: lowering.subtraction_row(plan, value))
+        for compared in comparisons(within, low, high, width):
+            build.append(lambda lowering, value, plan=compared: lowering.comparisons(plan, value))
         chain = class_chain(within, low, high, width)
         assert chain is not None
         build.append(lambda lowering, value: lowering.class_chain(chain, value))
