@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects import hw
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, Region, SSAValue
 
 from c4ml_xdsl.circuits.binary_search import BinarySearch
@@ -61,7 +61,7 @@ def evaluate(build: list[Callable[[ActivationLowering, SSAValue], SSAValue]], lo
     ports = [hw.ModulePort(StringAttr("x"), block.args[0].type, hw.DirectionAttr(hw.Direction.INPUT))]  # type: ignore[arg-type]
     for index, result in enumerate(results):
         ports.append(hw.ModulePort(StringAttr(f"y{index}"), result.type, hw.DirectionAttr(hw.Direction.OUTPUT)))  # type: ignore[arg-type]
-    module = hw.HWModuleOp(StringAttr("m"), hw.ModuleType(hw.ArrayAttr(ports)), Region(block))
+    module = hw.HWModuleOp(StringAttr("m"), hw.ModuleType(ArrayAttr(ports)), Region(block))
     top = ModuleOp([module])
     top.verify()
     x = np.arange(low, high + 1, dtype=np.int64)
