@@ -83,7 +83,8 @@ def share_sums(
     A small graph of adders for `coefficients @ x + constants`.
 
     `coefficients` has shape (sums, inputs), `ranges` the lowest and highest integer of each input. `arity` is how many
-    summands a row may have. `iterations` overrides what `effort` stands for. Raises TooLargeError for sums of more than 60 bits.
+    summands a row may have. `iterations` overrides what `effort` stands for. Raises TooLargeError for sums of more
+    than 57 bits.
     """
     magnitudes = np.array([max(abs(low), abs(high)) for low, high in ranges], object)
     largest = [int(each) for each in (np.abs(coefficients).astype(object) @ magnitudes).tolist()]
