@@ -14,14 +14,15 @@ from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.cost import Target
-from c4ml_xdsl.errors import OptionError, UnsupportedModelError
+from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.interpreters.qonnx import graph_of
 from c4ml_xdsl.ports import ports_of
 from c4ml_xdsl.prediction import Prediction, predict
-from c4ml_xdsl.report import layers_of
+from c4ml_xdsl.proofs import LayerProof, prove
+from c4ml_xdsl.report import add_proofs, layers_of
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary
@@ -69,8 +70,9 @@ def compile(
     """
     Compiles a model: a path (QONNX or QKeras), bytes, an `onnx.ModelProto` or a qonnx `ModelWrapper`.
 
-    The options are the fields of `CompileOptions`. The result is compared with the model on random vectors unless
-    `verify` is False. `progress` is told the name of each phase, `dump_ir` is a folder for the IR after each pass.
+    The options are the fields of `CompileOptions`. The circuit is proved to compute what the integer network says, as
+    far as the report tells, and the result is compared with the model on random vectors unless `verify` is False.
+    `progress` is told the name of each phase, `dump_ir` is a folder for the IR after each pass.
 
     Raises ModelFileError, UnsupportedModelError or OptionError where the model can't be compiled, and VerificationError
     where the result isn't what the model computes.
@@ -143,6 +145,9 @@ def _compile(
             f"the design takes about {totals['lut']} LUTs, more than --max-luts {options.max_luts}",
             remedy="Allow more, quantise to fewer bits or prune the model.",
         )
+    with phase("prove"):
+        proofs = prove(lbir, module)
+    _refuse_refuted(proofs)
     with phase("verilog"):
         lines = sum(text.count("\n") for text in circuit.sources.values())
     verified: list[dict[str, Any]] = []
@@ -159,6 +164,7 @@ def _compile(
             "inputs": entries["input"],
             "outputs": entries["output"],
             "layers": layers,
+            "proved": add_proofs(layers, proofs),
             "totals": totals,
             "verilog_lines": lines,
             "latency_cycles": 0,
@@ -169,6 +175,14 @@ def _compile(
         }
     )
     return circuit
+
+
+def _refuse_refuted(proofs: list[LayerProof]) -> None:
+    """Raises VerificationError where an input is known for which the design isn't what the network says."""
+    reasons = [reason for proof in proofs if proof.status == "refuted" for reason in proof.reasons]
+    if reasons:
+        more = f" ({len(reasons) - 1} more outputs differ or aren't proved)" if len(reasons) > 1 else ""
+        raise VerificationError(f"the circuit isn't what the model computes: {reasons[0]}{more}")
 
 
 def _refuse_too_large(prediction: Prediction, max_luts: int | None) -> None:

@@ -1,6 +1,7 @@
-"""Estimates of a design's size and delay, layer by layer, for `report.json`."""
+"""Estimates of a design's size and delay and what is proved of it, layer by layer, for `report.json`."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, cast
 
 from xdsl.dialects import hw
@@ -9,6 +10,7 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.circuits.cost import Cost, Target, comparison_cost, logic_cost, row_cost, table_cost
 from c4ml_xdsl.dialects import comb
+from c4ml_xdsl.proofs import LayerProof
 
 
 def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:
@@ -80,3 +82,16 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                 }
             )
     return entries
+
+
+def add_proofs(layers: list[dict[str, Any]], proofs: Sequence[LayerProof]) -> dict[str, Any]:
+    """Adds `proof` to each layer's entry: status and reasons; the summary counts modules, the top among them."""
+    known = {proof.name: proof for proof in proofs}
+    for layer in layers:
+        proof = known[layer["name"]]
+        layer["proof"] = {"status": proof.status, "reasons": proof.reasons}
+    return {
+        "modules": len(proofs),
+        "proved": sum(proof.status == "proved" for proof in proofs),
+        "reasons": [reason for proof in proofs for reason in proof.reasons],
+    }

@@ -1384,7 +1384,9 @@ class CallOp(LayerOp):
     """
     A layer that has been unrolled: calls a `neuron.layer` on the last axis of its operands, once a row.
 
-    `axes` says, for comparisons, how the tensor that the model's node gives is transposed to the rows of this one.
+    `axes` says, for comparisons and proofs, how the tensor that the model's node gives is transposed to the rows of
+    this one, and `operations` which of the network's operations the layer stands for, by their positions before
+    unrolling.
 
     ```mlir
     %y = lbir.call @fc(%x) node "act" : tensor<1x2x!lbir.int<0, 7>> -> tensor<1x1x!lbir.int<0, 3>>
@@ -1395,11 +1397,13 @@ class CallOp(LayerOp):
 
     layer = prop_def(SymbolNameConstraint())
     axes = opt_prop_def(NumbersAttr)
+    operations = opt_prop_def(NumbersAttr)
     inputs = var_operand_def(TensorType)
     result = result_def(TensorType)
 
     assembly_format = (
-        "$layer `(` $inputs `)` (`axes` $axes^)? (`node` $node^)? attr-dict `:` type($inputs) `->` type($result)"
+        "$layer `(` $inputs `)` (`axes` $axes^)? (`node` $node^)? (`operations` $operations^)? attr-dict "
+        "`:` type($inputs) `->` type($result)"
     )
 
     def __init__(
@@ -1409,6 +1413,7 @@ class CallOp(LayerOp):
         result_type: Attribute,
         node: str | None,
         axes: Sequence[int] | None = None,
+        operations: Sequence[int] | None = None,
     ):
         super().__init__(
             operands=[xs],
@@ -1416,6 +1421,7 @@ class CallOp(LayerOp):
             properties={
                 "layer": StringAttr(layer),
                 "axes": None if axes is None else NumbersAttr.of(axes),
+                "operations": None if operations is None else NumbersAttr.of(operations),
                 "node": None if node is None else StringAttr(node),
             },
         )

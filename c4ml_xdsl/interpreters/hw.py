@@ -157,7 +157,7 @@ class HwInterpreter:
                 if trace is not None:
                     trace.setdefault(callee, []).extend(values[each.results[0]] for each in group)
             else:
-                values[operation.results[0]] = _evaluate(operation, values, samples)
+                values[operation.results[0]] = evaluate_operation(operation, values, samples)
             for dead in dead_after[position:last]:
                 for value in dead:
                     del values[value]
@@ -210,7 +210,8 @@ def _compare(operation: comb.ICmpOp, values: Mapping[SSAValue, Value]) -> Intege
     return functions[predicate[-2:]](left, right).astype(np.int64)
 
 
-def _evaluate(operation: Operation, values: Mapping[SSAValue, Value], samples: int) -> Value:
+def evaluate_operation(operation: Operation, values: Mapping[SSAValue, Value], samples: int) -> Value:
+    """An operation's result on a batch; raises NotImplementedError for an operation that isn't known."""
     result = operation.results[0]
     match operation:
         case hw.ConstantOp():

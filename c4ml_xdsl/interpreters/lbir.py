@@ -89,18 +89,54 @@ def _conv(operation: lbir.ConvOp, x: Integers) -> Integers:
     return (result + lbir.integers(operation.bias)[:, None]).reshape(samples, *lbir.shape_of(operation.result))
 
 
-def _threshold(operation: lbir.ThresholdOp, x: Integers) -> Integers:
-    thresholds = lbir.integers(operation.thresholds)
-    shape = thresholds.shape[:-1]
-    rows = thresholds.reshape(math.prod(shape), -1) if thresholds.size else np.zeros((math.prod(shape), 0), np.int64)
-    base, ascending = (lbir.integers(each).reshape(-1, 1) for each in (operation.base, operation.ascending))
+Functions = Callable[[Integers, Integers], Integers]
+"""Some of an elementwise operation's functions, by number, of integers (functions, samples)."""
 
-    def count(n: Integers) -> Integers:
-        pairs = zip(rows, n, strict=True)
-        reached: Integers = np.array([np.searchsorted(row, each, side="right") for row, each in pairs], np.int64)
-        return base + np.where(ascending == 1, reached, -reached)
 
-    return _by_function(x, shape, count)
+def elementwise(operation: lbir.RequantizeOp | lbir.ThresholdOp | lbir.TableOp) -> tuple[tuple[int, ...], Functions]:
+    """
+    An activation as numbered functions of an integer.
+
+    The shape broadcasts against the tensor and numbers the functions, row by row.
+    """
+    match operation:
+        case lbir.RequantizeOp():
+            offset, element = lbir.integers(operation.offset), lbir.range_of(operation.result)
+            shift, mode = operation.shift.value.data, RoundingMode(operation.rounding.data)
+
+            def requantize(functions: Integers, n: Integers) -> Integers:
+                rounded = round_shift(n + offset.reshape(-1)[functions, None], shift, mode)
+                return np.clip(rounded, element.low, element.high)
+
+            return offset.shape, requantize
+        case lbir.ThresholdOp():
+            thresholds = lbir.integers(operation.thresholds)
+            count = math.prod(thresholds.shape[:-1])
+            rows = thresholds.reshape(count, -1) if thresholds.size else np.zeros((count, 0), np.int64)
+            base, ascending = (lbir.integers(each).reshape(-1) for each in (operation.base, operation.ascending))
+
+            def reach(functions: Integers, n: Integers) -> Integers:
+                pairs = zip(rows[functions], n, strict=True)
+                reached: Integers = np.array(
+                    [np.searchsorted(row, each, side="right") for row, each in pairs], np.int64
+                )
+                signed = np.where(ascending[functions, None] == 1, reached, -reached)
+                return base[functions, None] + signed
+
+            return thresholds.shape[:-1], reach
+        case lbir.TableOp():
+            table, low = lbir.integers(operation.table), lbir.range_of(operation.input).low
+            entries = table.reshape(-1, table.shape[-1])
+
+            def look_up(functions: Integers, n: Integers) -> Integers:
+                return entries[functions[:, None], n - low]
+
+            return table.shape[:-1], look_up
+
+
+def _elementwise(operation: lbir.RequantizeOp | lbir.ThresholdOp | lbir.TableOp, x: Integers) -> Integers:
+    shape, function = elementwise(operation)
+    return _by_function(x, shape, lambda n: function(np.arange(len(n)), n))
 
 
 def _activate(operation: lbir.ActivateOp, x: Integers) -> Integers:
@@ -154,17 +190,8 @@ def _evaluate(operation: Operation, xs: Sequence[Integers], layers: Mapping[str,
             return _conv(operation, x)
         case lbir.ActivateOp():
             return _activate(operation, x)
-        case lbir.RequantizeOp():
-            element = lbir.range_of(operation.result)
-            offset = lbir.integers(operation.offset)
-            rounded = round_shift(x + offset, operation.shift.value.data, RoundingMode(operation.rounding.data))
-            return np.clip(rounded, element.low, element.high)
-        case lbir.ThresholdOp():
-            return _threshold(operation, x)
-        case lbir.TableOp():
-            table, low = lbir.integers(operation.table), lbir.range_of(operation.input).low
-            rows = table.reshape(-1, table.shape[-1])
-            return _by_function(x, table.shape[:-1], lambda n: np.take_along_axis(rows, n - low, axis=1))
+        case lbir.RequantizeOp() | lbir.ThresholdOp() | lbir.TableOp():
+            return _elementwise(operation, x)
         case lbir.TopKOp():
             return _top_k(operation, x)
         case lbir.MaxPoolOp():

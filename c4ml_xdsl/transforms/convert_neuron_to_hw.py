@@ -21,9 +21,10 @@ from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
 
 COMMENT, NODE, AXES, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.axes", "c4ml.inputs", "c4ml.outputs"
+OPERATIONS = "c4ml.operations"
 """
-Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives and how that is transposed to
-the instances' rows; the top's ports.
+Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives, how that is transposed to the
+instances' rows, and the positions of the operations that it stands for in the folded network; the top's ports.
 """
 
 
@@ -96,6 +97,8 @@ class ConvertNeuronToHw(ModulePass):
                         module.attributes[NODE] = call.node
                     if call.axes is not None:
                         module.attributes[AXES] = call.axes
+                    if call.operations is not None:
+                        module.attributes[OPERATIONS] = call.operations
                     op.body.block.insert_op_before(module, layer)
                 layer.detach()
                 layer.erase()

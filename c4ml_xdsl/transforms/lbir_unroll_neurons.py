@@ -57,7 +57,7 @@ class LbirUnrollNeurons(ModulePass):
     }
     lbir.network @g inputs [#lbir.port<"x" bits 2 range [0, 3] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] outputs [#lbir.port<"y" bits 1 range [0, 1] scale array<f64: 1.0> zero_point array<f64: 0.0> axis 0 rounding "ROUND" after "">] {
     ^bb0(%x: tensor<1x2x!lbir.int<0, 3>>):
-      %z = lbir.call @Gemm_0(%x) node "Gemm_0" : tensor<1x2x!lbir.int<0, 3>> -> tensor<1x1x!lbir.int<0, 1>>
+      %z = lbir.call @Gemm_0(%x) node "Gemm_0" operations [0, 1] : tensor<1x2x!lbir.int<0, 3>> -> tensor<1x1x!lbir.int<0, 1>>
       lbir.output %z : tensor<1x1x!lbir.int<0, 1>>
     }
     ```
@@ -70,9 +70,11 @@ class LbirUnrollNeurons(ModulePass):
         for network in list(op.body.block.ops):
             if isinstance(network, lbir.NetworkOp):
                 names.add(network.sym_name.data)
-                for operation in list(network.body.block.ops):
+                operations = list(network.body.block.ops)
+                positions = {operation: position for position, operation in enumerate(operations)}
+                for operation in operations:
                     if operation.parent is not None and isinstance(operation, LAYERS):
-                        _unroll(operation, network, names)
+                        _unroll(operation, network, names, positions)
 
 
 def _fused_activation(operation: lbir.LayerOp) -> Operation | None:
@@ -187,7 +189,7 @@ class _Rows:
         return np.broadcast_to(row, (*sizes, *tail)).reshape(self.outputs, *tail)
 
 
-def _unroll(operation: lbir.LayerOp, network: lbir.NetworkOp, names: set[str]) -> None:
+def _unroll(operation: lbir.LayerOp, network: lbir.NetworkOp, names: set[str], positions: dict[Operation, int]) -> None:
     """Replaces a layer, with the activation that it is fused with, by a call."""
     activation = _fused_activation(operation)
     last = operation if activation is None else activation
@@ -234,7 +236,8 @@ def _unroll(operation: lbir.LayerOp, network: lbir.NetworkOp, names: set[str]) -
     node = last.node if isinstance(last, lbir.LayerOp) and last.node is not None else operation.node
     result_type = TensorType(lbir.range_of(last.results[0]), list(result_shape))
     axes = None if rows.plain else rows.axes
-    value = insert(lbir.CallOp(name, operands, result_type, None if node is None else node.data, axes))
+    stands_for = [positions[each] for each in (operation, activation) if each is not None]
+    value = insert(lbir.CallOp(name, operands, result_type, None if node is None else node.data, axes, stands_for))
     if isinstance(operation, lbir.ConvOp | lbir.MaxPoolOp):
         value = transposed(value, (0, 2, 1))
         value = reshaped(value, rows.shape)

@@ -155,6 +155,10 @@ def test_a_wrong_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         each for each in lbir_interpreter.network_of(circuit.lbir).body.block.ops if isinstance(each, lbir.LayerOp)
     ]
     monkeypatch.setattr(ConvertNeuronToHw, "apply", broken)
+    with pytest.raises(c4ml_errors.VerificationError, match=f"node {layers[3].label}.*: it gives .* instead of"):
+        c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", verify=False)
+    # the random vectors find it too, where nothing is proved
+    monkeypatch.setattr("c4ml_xdsl.compiler._refuse_refuted", lambda proofs: None)
     with pytest.raises(c4ml_errors.VerificationError, match="hw differs from lbir") as caught:
         c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", effort="fast")
     assert str(caught.value).startswith(f"{layers[3].label}: ")

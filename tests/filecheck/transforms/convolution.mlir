@@ -19,5 +19,5 @@ qonnx.graph @net opset 20 (%x "x": tensor<1x1x3xf32>) -> ("y": tensor<1x1x3xf32>
 // CHECK-NEXT:   %y0 = neuron.requantize %acc0 offset -1 shift 1 round "half_even" :
 // CHECK:        %0 = lbir.pad %x value dense<2> : tensor<1x1x1xi8> low [0, 0, 1] high [0, 0, 1] node "conv" :
 // CHECK-NEXT:   %1 = lbir.patches %0 kernel [3] strides [1] dilations [1] :
-// CHECK-NEXT:   %2 = lbir.call @conv(%1) axes [0, 2, 1] node "act" : {{.*}} -> tensor<1x3x1x!lbir.int<-4, 3>>
+// CHECK-NEXT:   %2 = lbir.call @conv(%1) axes [0, 2, 1] node "act" operations [{{.*}}] : {{.*}} -> tensor<1x3x1x!lbir.int<-4, 3>>
 // CHECK-NEXT:   %3 = lbir.transpose %2 by [0, 2, 1] :
