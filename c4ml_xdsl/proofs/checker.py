@@ -354,6 +354,22 @@ class _Multiple:
             return None
         return ((0, factor),), -factor * self.moved
 
+    def aligned(self, terms: dict[int, int], shift: int) -> dict[int, int] | None:
+        """What makes a form a multiple, times 2^shift: the multiple is known modulo 2^shift by an odd coefficient."""
+        unit = 1 << shift
+        odd = next((atom for atom, each in self.primitive.items() if each & 1), None)
+        if odd is None or any(atom not in self.primitive for atom in terms):
+            return None
+        factor = terms.get(odd, 0) * pow(self.primitive[odd], -1, unit) % unit
+        if factor > unit >> 1:
+            factor -= unit
+        added: dict[int, int] = {}
+        for atom, each in self.primitive.items():
+            added[atom], rest = divmod(factor * each - terms.get(atom, 0), unit)
+            if rest:
+                return None
+        return added
+
 
 class _Elements:
     """Forms of some input elements, which are the variables in their order."""
@@ -366,3 +382,6 @@ class _Elements:
         if any(atom not in self.numbers for atom in terms):
             return None
         return tuple(sorted((self.numbers[atom], coefficient) for atom, coefficient in terms.items())), 0
+
+    def aligned(self, terms: dict[int, int], shift: int) -> None:
+        """Nothing need be added to sums of the variables."""

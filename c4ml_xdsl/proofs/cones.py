@@ -39,6 +39,10 @@ class Variables(Protocol):
         """The (variable, coefficient) pairs and the constant that a sum of input elements is; None where it is none."""
         ...
 
+    def aligned(self, terms: dict[int, int], shift: int) -> dict[int, int] | None:
+        """K for which `terms` + 2^shift * K is such a sum; None where there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Linear:
@@ -239,6 +243,10 @@ class Cone:
         atoms = self.module.atoms
         own = form.terms if form.plain else {atom: each for atom, each in form.terms.items() if atom < atoms.inputs}
         linear = self.variables.linear(own)
+        aligned: dict[int, Node] = {}
+        if linear is None:
+            own, aligned = self._aligned(form, own)
+            linear = self.variables.linear(own)
         if linear is None:
             lifted = atoms.lifted(form)
             if lifted is None or not _exact(lifted[0]):
@@ -249,7 +257,7 @@ class Cone:
         if not form.plain:
             for atom, coefficient in form.terms.items():
                 if atom >= atoms.inputs:
-                    node = self.atom(atom)
+                    node = aligned[atom] if atom in aligned else self.atom(atom)
                     if node is None:
                         return None
                     nodes.append((node, _wrapped(coefficient)))
@@ -258,6 +266,32 @@ class Cone:
         if not terms and not constant and len(nodes) == 1 and nodes[0][1] == 1:
             return nodes[0][0]
         return self.expressions.node(_Linear(terms, tuple(nodes), constant))
+
+    def _aligned(self, form: Form, own: dict[int, int]) -> tuple[dict[int, int], dict[int, Node]]:
+        """
+        A form's floors with their insides made sums of the variables, and its own terms without what that takes.
+
+        floor(G / 2^s) is floor((G + 2^s K) / 2^s) - K: an inside in normal form need be no sum itself.
+        """
+        nodes: dict[int, Node] = {}
+        for atom, coefficient in form.terms.items():
+            inner, shift = self.module.atoms.floors.get(atom, (None, 0))
+            if inner is None or not inner.plain or not _exact(inner):
+                continue
+            added = self.variables.aligned(inner.terms, shift)
+            if added is None:
+                continue
+            terms = {each: factor + (added.get(each, 0) << shift) for each, factor in inner.terms.items()}
+            terms.update({each: factor << shift for each, factor in added.items() if each not in terms})
+            linear = self.variables.linear({each: factor for each, factor in terms.items() if factor})
+            low, high = self.module.atoms.bounds(terms, inner.constant)
+            if linear is None or max(-low, high) >= 1 << 62:
+                continue
+            variables = tuple((variable, _wrapped(factor)) for variable, factor in linear[0])
+            sum_ = self.expressions.node(_Linear(variables, (), _wrapped(inner.constant + linear[1])))
+            nodes[atom] = self.expressions.node(_Floor(sum_, shift))
+            own = {each: own.get(each, 0) - coefficient * added.get(each, 0) for each in {**own, **added}}
+        return {each: factor for each, factor in own.items() if factor}, nodes
 
     def atom(self, atom: int) -> Node | None:
         """A floor's integer, or an unknown value's unsigned one."""
