@@ -2,7 +2,8 @@
 What a compile will take and give, predicted from the network of integer tensors in a moment.
 
 Counts are those of the structure `direct`: rows of three operands on the target `xilinx`, of two else, narrow ones
-first. Time and memory are fitted to compiles of the models in the benchmarks on one core.
+first; what sums share makes the circuit smaller. Time and memory are fitted to compiles of the models in the benchmarks
+on one core, at the effort `normal`.
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
+from c4ml_xdsl.circuits.adder_graph import iterations_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
@@ -18,12 +20,18 @@ from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.numerics.chain import Integers
 
 SECONDS_AT_LEAST, SECONDS_AN_ADDER = 0.9, 3.3e-4
+SECONDS_AN_ITERATION, SECONDS_AN_ITERATION_AND_DIGIT = 2.2e-5, 1.8e-8
+"""An iteration of the search for shared adders takes longer in larger layers."""
 MEGABYTES_AT_LEAST, MEGABYTES_AN_ADDER = 75.0, 0.008
 
 
 @dataclass(frozen=True)
 class LayerPrediction:
-    """One layer: adders and LUT sites of all its positions; `once` and `lines` are those of its module."""
+    """
+    One layer: adders and LUT sites of all its positions; `once` and `lines` are those of its module.
+
+    `search` is how many seconds the search for shared adders takes.
+    """
 
     name: str
     operation: str
@@ -32,6 +40,7 @@ class LayerPrediction:
     lut: int
     once: int
     lines: int
+    search: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,8 @@ class Prediction:
     @property
     def seconds(self) -> float:
         """Seconds for a compile without its self-check, on one core."""
-        return round(SECONDS_AT_LEAST + SECONDS_AN_ADDER * sum(layer.once for layer in self.layers), 1)
+        search = sum(layer.search for layer in self.layers)
+        return round(SECONDS_AT_LEAST + SECONDS_AN_ADDER * sum(layer.once for layer in self.layers) + search, 1)
 
     @property
     def megabytes(self) -> int:
@@ -121,7 +131,15 @@ def _layer(operation: lbir.LayerOp, target: Target) -> LayerPrediction | None:
     channels = shape[1] if len(shape) > 2 else math.prod(shape)
     once = adders if linear else channels * (adders + 2)
     lines = once + 3 * channels + (3 * positions if linear and positions > 1 else 0)
-    return LayerPrediction(operation.label, name, positions, adders * positions, lut * positions, once, lines)
+    search = _search(lbir.integers(operation.weights)) if linear else 0.0
+    return LayerPrediction(operation.label, name, positions, adders * positions, lut * positions, once, lines, search)
+
+
+def _search(weights: Integers) -> float:
+    """Seconds of the search for the adders that a layer's sums share."""
+    magnitudes = np.abs(weights)
+    digits = int(np.bitwise_count(3 * magnitudes ^ magnitudes).sum())  # those of the non-adjacent form
+    return iterations_of("normal", digits) * (SECONDS_AN_ITERATION + SECONDS_AN_ITERATION_AND_DIGIT * digits)
 
 
 def _sums(weights: Integers, bits: int, target: Target) -> tuple[int, int]:
