@@ -60,6 +60,7 @@ class Emission {
       numbers_[id] = parts[0].summand;
       return;
     }
+    c4ml::Rows::sort(operands);
     const c4ml::Cost cost = graph_.rows.plan(
         operands, c4ml::width_of(value.low, value.high),
         [&](const c4ml::Operand* row, int count, const c4ml::Operand& sum, bool last) {
@@ -107,6 +108,29 @@ class Emission {
   std::vector<Summand> numbers_;
 };
 
+constexpr std::size_t LONGEST_SUM = 192, PART = 96, LONGEST_PART = 200;
+
+// Long sums are sums of parts, of the same inputs in all of them, so that the time for each term stays what it is: the
+// block of each input.
+std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
+  std::size_t longest = 0, total = 0;
+  std::vector<std::size_t> read(inputs, 0);
+  for (const Digits& digits : sums) {
+    longest = std::max(longest, digits.size());
+    total += digits.size();
+    for (const auto& digit : digits) ++read[std::get<0>(digit)];
+  }
+  std::vector<int> block_of(inputs, 0);
+  if (longest <= LONGEST_SUM) return block_of;
+  const std::size_t count = (longest + PART - 1) / PART;
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    block_of[i] = static_cast<int>(before * count / total);
+    before += read[i];
+  }
+  return block_of;
+}
+
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
               const std::vector<Integer>& constants, int arity, long iterations, int start_temperature,
               int end_temperature, std::uint64_t seed) {
@@ -119,10 +143,20 @@ Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std:
     graph.add_input(constant >> zeros.back(), constant >> zeros.back());
   }
   std::vector<int> outputs;
+  const std::vector<int> block_of = blocks(ranges.size(), sums);
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    std::vector<c4ml::Term> terms;
-    for (const auto& [input, shift, negative] : sums[i])
-      terms.push_back({input, static_cast<std::int16_t>(shift), negative});
+    std::vector<c4ml::Term> terms, part;
+    for (std::size_t j = 0; j < sums[i].size(); ++j) {
+      const auto& [input, shift, negative] = sums[i][j];
+      part.push_back({input, static_cast<std::int16_t>(shift), negative});
+      const bool last = j + 1 == sums[i].size() || block_of[std::get<0>(sums[i][j + 1])] != block_of[input];
+      if (!last && part.size() < LONGEST_PART) continue;
+      if (part.size() == sums[i].size() || part.size() == 1)
+        terms.insert(terms.end(), part.begin(), part.end());
+      else
+        terms.push_back({graph.add_list(part, false), 0, false});
+      part.clear();
+    }
     if (constants[i]) terms.push_back({static_cast<int>(ranges.size() + i), static_cast<std::int16_t>(zeros[i]), false});
     outputs.push_back(graph.add_list(std::move(terms), true));
   }

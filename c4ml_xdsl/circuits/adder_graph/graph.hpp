@@ -34,6 +34,7 @@ struct Value {
   Integer low = 0, high = 0;
   std::vector<Term> terms;
   std::vector<Use> uses;
+  std::vector<Operand> sorted;  // the terms as operands, or nothing
   Form form;
   Cost cost;
   std::uint32_t version = 0;
@@ -44,7 +45,9 @@ struct Value {
 
 class Graph {
  public:
-  static constexpr std::size_t LONGEST = 256;  // terms of a list
+  static constexpr std::size_t LONGEST = 256;  // terms of a list whose patterns are looked for
+  static constexpr std::size_t MERGED = 128;   // terms up to which a node with one reader is put in its list
+  static constexpr std::size_t LONG = 12;      // terms from which on it is worth while to keep operands sorted
 
   explicit Graph(int arity) : rows(arity) {}
 
@@ -145,7 +148,7 @@ class Graph {
         dissolve(id);
         erase(id);
       } else if (value.uses.size() == 1 &&
-                 values[value.uses[0].list].terms.size() + value.terms.size() <= LONGEST + 1) {
+                 values[value.uses[0].list].terms.size() + value.terms.size() <= MERGED) {
         dissolve(id);
         erase(id);
       }
@@ -154,7 +157,8 @@ class Graph {
       const int id = stale_.back();
       stale_.pop_back();
       if (!values[id].alive) continue;
-      const Cost cost = cost_of(values[id].terms, values[id]);
+      const Cost cost = cost_of(values[id].terms, values[id].width);
+      values[id].sorted.clear();
       const int level = values[id].cost.level;
       total += cost.sites - values[id].cost.sites;
       values[id].cost = cost;
@@ -166,21 +170,32 @@ class Graph {
     }
   }
 
-  Cost cost_of(const std::vector<Term>& terms, const Value& value) const {
-    return cost_of(terms, value.width);
-  }
-
   Cost cost_of(const std::vector<Term>& terms, int width) const {
     scratch_.clear();
     for (const Term& term : terms) scratch_.push_back(operand_of(term));
+    Rows::sort(scratch_);
     return rows.plan(scratch_, width, [](const Operand*, int, const Operand&, bool) { return 0; });
   }
+
+  // The terms of a list as operands in the order in which rows take them; valid until something changes.
+  const std::vector<Operand>& sorted(int id) {
+    Value& value = values[id];
+    if (value.sorted.empty()) {
+      for (const Term& term : value.terms) value.sorted.push_back(operand_of(term));
+      Rows::sort(value.sorted);
+    }
+    return value.sorted;
+  }
+
+  // Tells the terms of a list apart.
+  static int tag_of(int value, int shift) { return value * 64 + shift; }
 
   Operand operand_of(const Term& term) const {
     const Value& value = values[term.value];
     const Integer low = value.low * (Integer{1} << term.shift), high = value.high * (Integer{1} << term.shift);
     // the width is that of the unshifted value and the shift, but for 0 and -1, which no input that matters is
-    return {low, high, value.cost.level, term.shift, width_of(low, high), term.value * 64 + term.shift, term.negative};
+    return {low, high, value.cost.level, term.shift, width_of(low, high), tag_of(term.value, term.shift),
+            term.negative};
   }
 
   Form form_of(const std::vector<Term>& terms) const {
@@ -238,6 +253,7 @@ class Graph {
       Value& value = values[each.id];
       for (const Term& term : each.terms) values[term.value].uses.push_back({each.id, term.shift, term.negative});
       value.terms = std::move(each.terms);
+      value.sorted.clear();
       value.cost = each.cost;
       if (!each.alive) free_.push_back(each.id);
       if (value.alive && !each.alive) {
@@ -269,6 +285,7 @@ class Graph {
     for (const auto& [id, terms] : lists) {
       Value& value = values[id];
       value.terms = terms;
+      value.sorted.clear();
       value.cost = {};
       for (const Term& term : terms) values[term.value].uses.push_back({id, term.shift, term.negative});
     }
@@ -279,7 +296,7 @@ class Graph {
       value.form = form_of(value.terms);
       std::tie(value.low, value.high) = range_of(value.form);
       value.width = width_of(value.low, value.high);
-      value.cost = cost_of(value.terms, value);
+      value.cost = cost_of(value.terms, value.width);
       total += value.cost.sites;
       if (!value.output) {
         value.place = static_cast<int>(nodes.size());

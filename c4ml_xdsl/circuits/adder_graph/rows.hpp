@@ -43,52 +43,60 @@ class Rows {
  public:
   explicit Rows(int arity) : arity_(arity) {}
 
-  // Plans the rows of a sum whose result has `width` bits. `emit(operands, count, result)` sees each row, the last one
-  // with `final` true; it returns the tag of the result.
+  static bool earlier(const Operand& a, const Operand& b) {
+    return a.level != b.level ? a.level < b.level : a.top < b.top;
+  }
+
+  static void sort(std::vector<Operand>& operands) {
+    if (operands.size() > 24) {
+      std::stable_sort(operands.begin(), operands.end(), earlier);
+      return;
+    }
+    for (std::size_t i = 1; i < operands.size(); ++i)  // most sums are short
+      for (std::size_t j = i; j > 0 && earlier(operands[j], operands[j - 1]); --j) std::swap(operands[j], operands[j - 1]);
+  }
+
+  // Plans the rows of a sum of sorted operands, whose result has `width` bits. `emit(operands, count, result, last)`
+  // sees each row and returns the tag of its result.
   template <class Emit>
-  Cost plan(std::vector<Operand>& operands, int width, Emit&& emit) const {
+  Cost plan(const std::vector<Operand>& operands, int width, Emit&& emit) const {
     Cost cost;
-    int count = static_cast<int>(operands.size());
+    const std::size_t count = operands.size();
     if (count == 0) return cost;
-    auto earlier = [](const Operand& a, const Operand& b) {
-      return a.level != b.level ? a.level < b.level : a.top < b.top;
+    std::size_t next = 0, next_sum = 0;  // what is left of the operands, and of the sums, which are sorted too
+    sums_.clear();
+    Operand row_of[3];
+    auto take = [&] {
+      const bool sum = next == count || (next_sum < sums_.size() && earlier(sums_[next_sum], operands[next]));
+      return sum ? sums_[next_sum++] : operands[next++];
     };
-    if (count > arity_) {
-      if (count > 24)
-        std::stable_sort(operands.begin(), operands.end(), earlier);
-      else  // most sums are short
-        for (int i = 1; i < count; ++i)
-          for (int j = i; j > 0 && earlier(operands[j], operands[j - 1]); --j) std::swap(operands[j], operands[j - 1]);
+    int rest = static_cast<int>(count);
+    auto add = [&](int taken, bool half) {
+      for (int i = 0; i < taken; ++i) row_of[i] = take();
+      Operand sum = row(row_of, taken, -1, half, cost);
+      sum.tag = emit(row_of, taken, sum, false);
+      std::size_t place = sums_.size();
+      sums_.push_back(sum);
+      for (; place > next_sum && earlier(sum, sums_[place - 1]); --place) sums_[place] = sums_[place - 1];
+      sums_[place] = sum;
+      rest -= taken - 1;
+    };
+    while (rest > arity_) {
+      const int taken = arity_ == 3 && rest % 2 == 0 ? 2 : arity_;
+      add(taken, arity_ == 3 && taken == 2);
     }
-    int first = 0;
-    while (count - first > arity_) {
-      const int taken = arity_ == 3 && (count - first) % 2 == 0 ? 2 : arity_;
-      Operand sum = row(&operands[first], taken, -1, arity_ == 3 && taken == 2, cost);
-      sum.tag = emit(&operands[first], taken, sum, false);
-      first += taken - 1;
-      int place = first;
-      while (place + 1 < count && earlier(operands[place + 1], sum)) {
-        operands[place] = operands[place + 1];
-        ++place;
-      }
-      operands[place] = sum;
-    }
-    int rest = count - first;
     bool all_negative = true;
-    for (int i = first; i < count; ++i) all_negative &= operands[i].negative;
-    if (rest == arity_ && all_negative) {  // 0 - a - b - c
-      Operand sum = row(&operands[first], 2, -1, false, cost);
-      sum.tag = emit(&operands[first], 2, sum, false);
-      operands[++first] = sum;
-      --rest;
-    }
-    if (rest == 1 && !operands[first].negative) {
-      cost.level = operands[first].level;
+    for (std::size_t i = next; i < count; ++i) all_negative &= operands[i].negative;
+    for (std::size_t i = next_sum; i < sums_.size(); ++i) all_negative &= sums_[i].negative;
+    if (rest == arity_ && all_negative) add(2, false);  // 0 - a - b - c has one operand more
+    for (int i = 0; i < rest; ++i) row_of[i] = take();
+    if (rest == 1 && !row_of[0].negative) {
+      cost.level = row_of[0].level;
       return cost;
     }
-    Operand sum = row(&operands[first], rest, width, false, cost, all_negative);
+    Operand sum = row(row_of, rest, width, false, cost, all_negative);
     cost.level = sum.level;
-    emit(&operands[first], rest, sum, true);
+    emit(row_of, rest, sum, true);
     return cost;
   }
 
@@ -140,6 +148,7 @@ class Rows {
   }
 
   int arity_;
+  mutable std::vector<Operand> sums_;
 };
 
 }  // namespace c4ml

@@ -44,33 +44,25 @@ class Search {
 
   // Replaces patterns, the best one first, until none saves anything.
   void share(const std::vector<int>& lists, int noise) {
-    best_.clear();
-    std::vector<int> pending = lists;
-    for (;;) {
-      for (int id : pending) look(id, noise);
-      int chosen = -1;
-      for (std::size_t i = 0; i < best_.size(); ++i)
-        if (chosen < 0 || best_[i].score > best_[chosen].score) chosen = static_cast<int>(i);
-      if (chosen < 0 || best_[chosen].score <= 0) return;
-      const Candidate candidate = best_[chosen];
-      apply(candidate);
-      graph_.settle();
-      pending = graph_.take_changed();
-      // what was found in lists that have changed since must be looked for again
-      for (std::size_t i = 0; i < best_.size();) {
-        bool fresh = graph_.values[best_[i].list].alive;
-        for (const auto& [id, version] : best_[i].versions) fresh &= graph_.values[id].version == version;
-        if (fresh) {
-          ++i;
-          continue;
-        }
-        const int id = best_[i].list;
-        if (graph_.values[id].alive && graph_.values[id].terms.size() > 1 &&
-            std::find(pending.begin(), pending.end(), id) == pending.end())
-          pending.push_back(id);
-        best_[i] = std::move(best_.back());
-        best_.pop_back();
+    heap_.clear();
+    for (int id : lists) look(id, noise);
+    while (!heap_.empty()) {
+      std::pop_heap(heap_.begin(), heap_.end());
+      const Entry entry = heap_.back();
+      heap_.pop_back();
+      Candidate& candidate = best_[entry.list];
+      if (candidate.serial != entry.serial) continue;
+      // where a list has changed since, the pattern must be looked for again
+      bool fresh = graph_.values[entry.list].alive;
+      for (const auto& [id, version] : candidate.versions) fresh &= graph_.values[id].version == version;
+      if (!fresh) {
+        if (graph_.values[entry.list].alive) look(entry.list, noise);
+        continue;
       }
+      apply(candidate);
+      candidate.serial = 0;
+      graph_.settle();
+      for (int id : graph_.take_changed()) look(id, noise);
     }
   }
 
@@ -156,11 +148,19 @@ class Search {
   };
 
   struct Candidate {
-    int list = -1;
+    std::uint64_t serial = 0;
     int score = 0;
     std::vector<Term> pattern;  // as in `list`
     std::vector<Alignment> places;
     std::vector<std::pair<int, std::uint32_t>> versions;
+  };
+
+  struct Entry {
+    int score, list;
+    std::uint64_t serial;
+    bool operator<(const Entry& other) const {
+      return score != other.score ? score < other.score : list > other.list;
+    }
   };
 
   struct Slot {
@@ -228,7 +228,13 @@ class Search {
       if (candidate.score > 0 && noise > 0) candidate.score = std::max(1, candidate.score + random_.below(2 * noise + 1) - noise);
       if (candidate.score > best.score) best = std::move(candidate);
     }
-    if (best.score > 0) best_.push_back(std::move(best));
+    if (best_.size() < graph_.values.size()) best_.resize(graph_.values.size());
+    best.serial = best.score > 0 ? ++serial_ : 0;
+    if (best.score > 0) {
+      heap_.push_back({best.score, id, best.serial});
+      std::push_heap(heap_.begin(), heap_.end());
+    }
+    best_[id] = std::move(best);
   }
 
   // Lays all lists over one list, at every offset where two terms meet.
@@ -286,7 +292,6 @@ class Search {
   // What a pattern really saves, in halves of a site.
   Candidate evaluate(int id, const Mask& mask) {
     Candidate result;
-    result.list = id;
     const Value& value = graph_.values[id];
     for (std::size_t i = 0; i < value.terms.size(); ++i)
       if (mask.get(static_cast<int>(i))) result.pattern.push_back(value.terms[i]);
@@ -304,33 +309,72 @@ class Search {
       const int list = result.places[i].list;
       const Value& reader = graph_.values[list];
       result.versions.emplace_back(list, reader.version);
-      std::vector<Term>& terms = scratch_;
-      terms = reader.terms;
-      int times = 0;
+      const bool single = i + 1 == result.places.size() || result.places[i + 1].list != list;
       operands_.clear();
-      for (; i < result.places.size() && result.places[i].list == list; ++i) {
-        if (!remove(terms, result.pattern, result.places[i])) continue;
-        ++times;
-        const int shift = node.shift + result.places[i].shift;
-        const bool negative = node.negative != result.places[i].negative;
+      int times = 0;
+      if (single && reader.terms.size() > Graph::LONG) {
+        const Alignment& place = result.places[i++];
+        const int shift = node.shift + place.shift;
         if (shift < 0) return {};
-        const Integer factor = Integer{1} << shift;
-        operands_.push_back({low * factor, high * factor, cost.level, shift, width_of(low * factor, high * factor), 0, negative});
+        replace(graph_.sorted(list), result.pattern, place,
+                operand(low, high, cost.level, shift, node.negative != place.negative));
+        times = 1;
+      } else {
+        std::vector<Term>& terms = scratch_;
+        terms = reader.terms;
+        for (; i < result.places.size() && result.places[i].list == list; ++i) {
+          if (!remove(terms, result.pattern, result.places[i])) continue;
+          ++times;
+          const int shift = node.shift + result.places[i].shift;
+          if (shift < 0) return {};
+          operands_.push_back(operand(low, high, cost.level, shift, node.negative != result.places[i].negative));
+        }
+        if (times == 0) continue;
+        if (terms.empty() && times == 1 && !reader.output) {
+          replaced += times;
+          saved += reader.cost.doubled;  // it is the pattern
+          continue;
+        }
+        for (const Term& term : terms) operands_.push_back(graph_.operand_of(term));
+        Rows::sort(operands_);
       }
-      if (times == 0) continue;
       replaced += times;
-      if (terms.empty() && times == 1 && !reader.output) {
-        saved += reader.cost.doubled;  // it is the pattern
-        continue;
-      }
-      for (const Term& term : terms) operands_.push_back(graph_.operand_of(term));
-      const Cost after = graph_.rows.plan(operands_, reader.width,
-                                          [](const Operand*, int, const Operand&, bool) { return 0; });
+      const Cost after =
+          graph_.rows.plan(operands_, reader.width, [](const Operand*, int, const Operand&, bool) { return 0; });
       saved += reader.cost.doubled - after.doubled;
     }
     if (replaced < 2) return {};
     result.score = saved - cost.doubled;
     return result;
+  }
+
+  static Operand operand(Integer low, Integer high, int level, int shift, bool negative) {
+    const Integer factor = Integer{1} << shift;
+    return {low * factor, high * factor, level, shift, width_of(low * factor, high * factor), -1, negative};
+  }
+
+  // Sorted operands without those of a pattern, and with the one that stands for it.
+  void replace(const std::vector<Operand>& sorted, const std::vector<Term>& pattern, const Alignment& place,
+               const Operand& added) {
+    std::array<int, Graph::LONGEST> tags;
+    int count = 0;
+    for (const Term& term : pattern) tags[count++] = Graph::tag_of(term.value, term.shift + place.shift);
+    bool waiting = true;
+    for (const Operand& each : sorted) {
+      if (count > 0) {
+        const auto found = std::find(tags.begin(), tags.begin() + count, each.tag);
+        if (found != tags.begin() + count) {
+          *found = tags[--count];
+          continue;
+        }
+      }
+      if (waiting && Rows::earlier(added, each)) {
+        operands_.push_back(added);
+        waiting = false;
+      }
+      operands_.push_back(each);
+    }
+    if (waiting) operands_.push_back(added);
   }
 
   struct Node {
@@ -477,7 +521,9 @@ class Search {
   std::vector<Alignment> alignments_;
   std::vector<Mask> masks_;
   std::vector<std::pair<int, int>> ranked_;
-  std::vector<Candidate> best_;
+  std::vector<Candidate> best_;  // of each list
+  std::vector<Entry> heap_;
+  std::uint64_t serial_ = 0;
   std::vector<Term> scratch_;
   std::vector<Operand> operands_;
   std::vector<std::pair<int, int>> ends_, widths_;
