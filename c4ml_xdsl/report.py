@@ -73,7 +73,7 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                 {
                     "name": each.sym_name.data,
                     "op": cast(StringAttr, comment).data if comment is not None else "",
-                    "strategy": strategy,
+                    "strategy": strategy if adders else "direct",
                     "instances": count,
                     "adders": adders * count,
                     "lut": cost.lut * count,

@@ -134,8 +134,8 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
     table.add_row("total", "", "", str(report["totals"]["lut"]), str(report["totals"]["delay_ns"]))
     Console(width=120 if not sys.stdout.isatty() else None).print(table)
     proved = report["proved"]
-    left = f"; not proved: {proved['reasons'][0][:120]}" if proved["reasons"] else " of all inputs"
-    click.echo(f"proved: {proved['proved']} of {proved['modules']} modules are what the network says{left}")
+    left = f"; not proved: {proved['reasons'][0][:120]}" if proved["reasons"] else ""
+    click.echo(f"proved for all inputs: {proved['proved']} of {proved['modules']} modules{left}")
     for entry in report["verified"]:
         click.echo(f"equal: {entry['reference']} = {entry['level']} on {entry['vectors']} vectors")
     for warning in report["warnings"]:
