@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from c4ml_xdsl.circuits.adder_graph import iterations_of
+from c4ml_xdsl.circuits.adder_graph import SUMS_AT_ONCE, iterations_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
@@ -137,9 +137,14 @@ def _layer(operation: lbir.LayerOp, target: Target) -> LayerPrediction | None:
 
 def _search(weights: Integers) -> float:
     """Seconds of the search for the adders that a layer's sums share."""
-    magnitudes = np.abs(weights)
-    digits = int(np.bitwise_count(3 * magnitudes ^ magnitudes).sum())  # those of the non-adjacent form
-    return iterations_of("normal", digits) * (SECONDS_AN_ITERATION + SECONDS_AN_ITERATION_AND_DIGIT * digits)
+    magnitudes = np.abs(weights).reshape(len(weights), -1)
+    digits = np.bitwise_count(3 * magnitudes ^ magnitudes).sum(axis=1)  # those of the non-adjacent form
+    group = SUMS_AT_ONCE["normal"]
+    groups = [int(digits[start : start + group].sum()) for start in range(0, len(digits), group)]
+    return sum(
+        iterations_of("normal", each) * (SECONDS_AN_ITERATION + SECONDS_AN_ITERATION_AND_DIGIT * each)
+        for each in groups
+    )
 
 
 def _sums(weights: Integers, bits: int, target: Target) -> tuple[int, int]:

@@ -7,6 +7,7 @@ It takes and gives numbers alone, knows no IR, and is the same on every machine:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -59,15 +60,24 @@ class AdderGraph:
     """Levels of adders, a row of three counting 1.3."""
 
 
+SUMS_AT_ONCE: dict[Effort, int] = {"fast": 64, "normal": 128, "max": 256}
+"""More sums are shared in groups, so that the time for each coefficient is bounded; that costs one or two per cent."""
+
+
 def iterations_of(effort: Effort, digits: int) -> int:
-    """How often the search takes something apart, for sums of so many signed digits."""
+    """
+    How often the search takes something apart, for a group of sums of so many signed digits.
+
+    About 22 + digits / 55 microseconds an iteration keep `normal` at some seconds, and `max` at minutes.
+    """
+    microseconds = 22 + digits // 55
     match effort:
         case "fast":
             return digits // 4
         case "normal":
-            return min(60 * digits, 30000 + 20 * min(digits, 4000) + max(digits - 4000, 0))
+            return min(60 * digits, 30000 + 20 * digits, (6_000_000 + 150 * digits) // microseconds)
         case "max":
-            return min(1200 * digits, 300000 + 300 * min(digits, 8000))
+            return min(1200 * digits, 300000 + 300 * digits, (150_000_000 + 2000 * digits) // microseconds)
 
 
 def share_sums(
@@ -90,14 +100,32 @@ def share_sums(
     largest = [int(each) for each in (np.abs(coefficients).astype(object) @ magnitudes).tolist()]
     if any(4 * (each + abs(constant)) >= LARGEST for each, constant in zip(largest, constants, strict=True)):
         raise TooLargeError("sums of more than 57 bits")
+    groups = [
+        (coefficients[start : start + SUMS_AT_ONCE[effort]].tolist(), constants[start : start + SUMS_AT_ONCE[effort]])
+        for start in range(0, len(coefficients), SUMS_AT_ONCE[effort])
+    ]
+    graphs = [_share(rows, added, ranges, arity, effort, iterations, seed) for rows, added in groups]
+    return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
+
+
+def _share(
+    coefficients: list[list[int]],
+    constants: Sequence[int],
+    ranges: Sequence[tuple[int, int]],
+    arity: Literal[2, 3],
+    effort: Effort,
+    iterations: int | None,
+    seed: int,
+) -> AdderGraph:
+    """The graph of one group of sums."""
     sums = [
         [
             (index, shift, negative != (coefficient < 0))
             for index, coefficient in enumerate(row)
             if coefficient
-            for shift, negative in signed_digits(abs(coefficient))
+            for shift, negative in _digits(abs(coefficient))
         ]
-        for row in coefficients.tolist()
+        for row in coefficients
     ]
     if iterations is None:
         iterations = iterations_of(effort, sum(map(len, sums)))
@@ -109,3 +137,23 @@ def share_sums(
     )
     outputs = tuple(None if value < 0 else Summand(value, shift, sign) for value, shift, sign in found.outputs)
     return AdderGraph(rows, outputs, found.sites, found.level / 10)
+
+
+_digits = lru_cache(maxsize=1 << 12)(signed_digits)
+
+
+def _joined(graphs: Sequence[AdderGraph], inputs: int) -> AdderGraph:
+    """Graphs of the same inputs side by side."""
+    rows: list[SharedRow] = []
+    outputs: list[Summand | None] = []
+    for graph in graphs:
+        before = len(rows)
+
+        def moved(summand: Summand, before: int = before) -> Summand:
+            value = summand.value if summand.value < inputs else summand.value + before
+            return Summand(value, summand.shift, summand.negative)
+
+        rows += [SharedRow(tuple(map(moved, row.summands)), row.constant, row.low, row.high) for row in graph.rows]
+        outputs += [None if each is None else moved(each) for each in graph.outputs]
+    sites = sum(graph.sites for graph in graphs)
+    return AdderGraph(tuple(rows), tuple(outputs), sites, max(graph.levels for graph in graphs))
