@@ -210,6 +210,17 @@ def _compare(operation: comb.ICmpOp, values: Mapping[SSAValue, Value]) -> Intege
     return functions[predicate[-2:]](left, right).astype(np.int64)
 
 
+def _array(operation: hw.ArrayCreateOp) -> Integers:
+    """The entries of a constant array, by index; the first operand has the highest one."""
+    entries: list[int] = []
+    for operand in reversed(operation.operands):
+        owner = operand.owner
+        if not isinstance(owner, hw.ConstantOp):
+            raise NotImplementedError("an array whose entries aren't constants")
+        entries.append(owner.value.value.data & ((1 << comb.width_of(operand)) - 1))
+    return np.array(entries, np.int64)
+
+
 def evaluate_operation(operation: Operation, values: Mapping[SSAValue, Value], samples: int) -> Value:
     """An operation's result on a batch; raises NotImplementedError for an operation that isn't known."""
     result = operation.results[0]
@@ -246,6 +257,11 @@ def evaluate_operation(operation: Operation, values: Mapping[SSAValue, Value], s
             for operand in operation.inputs:
                 index = index << 1 | cast(Integers, values[operand])
             return np.array(operation.entries, np.int64)[index]
+        case hw.ArrayCreateOp():
+            return _array(operation)
+        case hw.ArrayGetOp():
+            # the entries are the same for all samples
+            return cast(Integers, values[operation.operands[0]])[cast(Integers, values[operation.operands[1]])]
         case comb.MuxOp():
             condition, on_true, on_false = (cast(Integers, values[operand]) for operand in operation.operands)
             return np.where(condition != 0, on_true, on_false)
