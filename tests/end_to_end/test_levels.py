@@ -62,7 +62,7 @@ def test_c4ml_opt_pass_by_pass(name: str, tmp_path: Path) -> None:
     x, y = golden(name)
     x, y = x[:24], y[:24]
     source = MODELS / name / "model.onnx"
-    for each in ConvertQonnxToHw().passes():
+    for each in ConvertQonnxToHw(effort="fast").passes():
         result = tmp_path / f"{each.name}.mlir"
         C4mlOptMain([str(source), "-p", str(each.pipeline_pass_spec()), "-o", str(result)]).run()
         source = result
@@ -109,7 +109,7 @@ def test_golden_vectors(compiled: tuple[str, Circuit], simulator: str, tool: str
 
 def test_torchscript_export_is_the_same_circuit() -> None:
     x, y = golden("bnn_w1a1_bn")
-    got = c4ml.compile(MODELS / "bnn_w1a1_bn" / "model_torchscript.onnx")(x)
+    got = c4ml.compile(MODELS / "bnn_w1a1_bn" / "model_torchscript.onnx", effort="fast")(x)
     assert isinstance(got, np.ndarray)
     assert_golden(got, y)
 
