@@ -9,17 +9,12 @@ Integers only, no IR.
 from dataclasses import dataclass
 
 from c4ml_xdsl.circuits.cost import Cost, comparison_cost, row_cost, table_cost
-from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
+from c4ml_xdsl.circuits.step_function import StepPlan
 
 
 @dataclass(frozen=True, slots=True)
-class BinarySearch:
-    """A plan for a function of x in [low, high] whose result has `bits` bits."""
-
-    function: StepFunction
-    low: int
-    high: int
-    bits: int
+class BinarySearch(StepPlan):
+    """One comparison for each bit of the number of positions reached."""
 
     @property
     def rounds(self) -> int:
@@ -42,7 +37,7 @@ class BinarySearch:
     @property
     def cost(self) -> Cost:
         """LUT sites and delay."""
-        width = width_of_range(self.low, self.high)
+        width = self.width
         sites, delay = comparison_cost(width, True).lut, comparison_cost(width, True).delay_ns
         for found in range(1, self.rounds):
             row = row_cost(width, 2, "generic")

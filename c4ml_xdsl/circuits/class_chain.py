@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from c4ml_xdsl.circuits.cost import Cost, table_cost
-from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
+from c4ml_xdsl.circuits.step_function import StepFunction, StepPlan, width_of_range
 
 MAXIMUM_INPUTS = 14
 """The most inputs of a table."""
@@ -36,13 +36,9 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassChain:
-    """A plan for a function of x in [low, high] whose result has `bits` bits; `cuts` are where the stages begin."""
+class ClassChain(StepPlan):
+    """`cuts` are where the stages begin."""
 
-    function: StepFunction
-    low: int
-    high: int
-    bits: int
     cuts: tuple[int, ...]
 
     @property
@@ -58,11 +54,6 @@ class ClassChain:
             sites += cost.lut * (self.bits if last else class_bits) * (TABLE_OF_TABLES if start > self.cuts[0] else 1)
             delay += cost.delay_ns
         return Cost(math.ceil(sites), delay)
-
-    @property
-    def width(self) -> int:
-        """The bits of x."""
-        return width_of_range(self.low, self.high)
 
     def _spans(self) -> list[tuple[int, int]]:
         return list(zip(self.cuts, (*self.cuts[1:], self.width), strict=True))
@@ -80,13 +71,7 @@ class ClassChain:
             for chunk in range(1 << (end - start)):
                 for number in range(1 << class_bits):
                     x = (chunk << start) + known[min(number, len(known) - 1)]
-                    if not last:
-                        entries.append(bisect_right(residues, x))
-                        continue
-                    if self.low < 0 and x >> (width - 1):
-                        x -= 1 << width
-                    # what is out of range doesn't occur
-                    entries.append(function(min(max(x, self.low), self.high)) & ((1 << self.bits) - 1))
+                    entries.append(self.entry(x) if last else bisect_right(residues, x))
             bits = self.bits if last else _class_bits(function.positions, end)
             stages.append(Stage(start, end - start, class_bits, bits, tuple(entries)))
             known, class_bits = [0, *residues], bits

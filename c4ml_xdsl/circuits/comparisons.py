@@ -13,26 +13,17 @@ from dataclasses import dataclass
 
 from c4ml_xdsl.circuits.class_chain import ClassChain, class_chain
 from c4ml_xdsl.circuits.cost import Cost, table_cost
-from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
+from c4ml_xdsl.circuits.step_function import StepFunction, StepPlan, width_of_range
 
 MAXIMUM_INPUTS = 8
 """The most inputs of the last table."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparisons:
-    """A plan for a function of x in [low, high] whose result has `bits` bits: the lowest `cut` bits are compared."""
+class Comparisons(StepPlan):
+    """The lowest `cut` bits are compared."""
 
-    function: StepFunction
-    low: int
-    high: int
-    bits: int
     cut: int
-
-    @property
-    def width(self) -> int:
-        """The bits of x."""
-        return width_of_range(self.low, self.high)
 
     @property
     def bounds(self) -> list[int]:
@@ -52,10 +43,7 @@ class Comparisons:
         entries: list[int] = []
         for upper in range(1 << (self.width - self.cut)):
             for outcomes in range(1 << (len(lowest) - 1)):
-                x = (upper << self.cut) + lowest[outcomes.bit_length()]
-                if self.low < 0 and x >> (self.width - 1):
-                    x -= 1 << self.width
-                entries.append(self.function(min(max(x, self.low), self.high)) & ((1 << self.bits) - 1))
+                entries.append(self.entry((upper << self.cut) + lowest[outcomes.bit_length()]))
         return entries
 
     @property

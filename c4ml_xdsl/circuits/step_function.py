@@ -68,6 +68,31 @@ class StepFunction:
         return (negative.pop(), others.pop()) if len(negative) == len(others) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """A circuit for a function of x in [low, high] whose result has `bits` bits (two's complement if negative)."""
+
+    function: StepFunction
+    low: int
+    high: int
+    bits: int
+
+    @property
+    def width(self) -> int:
+        """The bits of x."""
+        return width_of_range(self.low, self.high)
+
+    @property
+    def signed(self) -> bool:
+        """Whether x is in two's complement."""
+        return self.low < 0
+
+    def entry(self, index: int) -> int:
+        """The result's bits for the bits of x; what is out of range doesn't occur."""
+        x = index - (1 << self.width) if self.signed and index >> (self.width - 1) else index
+        return self.function(min(max(x, self.low), self.high)) & ((1 << self.bits) - 1)
+
+
 def width_of_range(low: int, high: int) -> int:
     """The fewest bits, in two's complement where `low` is negative, that hold all integers from `low` to `high`."""
     if low < 0:

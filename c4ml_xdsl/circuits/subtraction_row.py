@@ -22,37 +22,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from c4ml_xdsl.circuits.cost import CARRY_NS, LUT_NS, Cost, table_cost
-from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
+from c4ml_xdsl.circuits.step_function import StepFunction, StepPlan, width_of_range
 
 MAXIMUM_SELECTORS = 9
 """The most bits that number the buckets."""
 
 
 @dataclass(frozen=True, slots=True)
-class SubtractionRow:
+class SubtractionRow(StepPlan):
     """
-    A plan for a function of x in [low, high] whose result has `bits` bits (negative levels in two's complement).
+    `selectors` bits number the buckets of 2^bucket integers.
 
-    `selectors` bits number the buckets of 2^bucket integers; x has `width` bits and is signed where `low` is negative.
     The row leaves out the lowest `skipped` bits of x, in which all local thresholds are 0.
     """
 
-    function: StepFunction
-    low: int
-    high: int
-    bits: int
     bucket: int
     selectors: int
-
-    @property
-    def width(self) -> int:
-        """The bits of x."""
-        return width_of_range(self.low, self.high)
-
-    @property
-    def signed(self) -> bool:
-        """Whether x is in two's complement."""
-        return self.low < 0
 
     @property
     def window(self) -> int:

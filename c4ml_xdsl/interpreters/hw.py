@@ -193,21 +193,24 @@ def _signed(value: Integers, width: int) -> Integers:
     return value - ((value >> (width - 1)) << width)
 
 
+RELATIONS = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
+"""What a comparison's predicate says of two integers, without the letter that tells how their bits are read."""
+
+
 def _compare(operation: comb.ICmpOp, values: Mapping[SSAValue, Value]) -> Integers:
     left, right = cast(Integers, values[operation.lhs]), cast(Integers, values[operation.rhs])
     predicate = operation.mnemonic
     if predicate[0] == "s":
         width = comb.width_of(operation.lhs)
         left, right = _signed(left, width), _signed(right, width)
-    functions: dict[str, Callable[[Integers, Integers], Integers]] = {
-        "eq": np.equal,
-        "ne": np.not_equal,
-        "lt": np.less,
-        "le": np.less_equal,
-        "gt": np.greater,
-        "ge": np.greater_equal,
-    }
-    return functions[predicate[-2:]](left, right).astype(np.int64)
+    return RELATIONS[predicate[-2:]](left, right).astype(np.int64)
 
 
 def _array(operation: hw.ArrayCreateOp) -> Integers:

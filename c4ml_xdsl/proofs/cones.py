@@ -15,7 +15,7 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.dialects import comb
-from c4ml_xdsl.interpreters.hw import NARROW, Value, evaluate_operation
+from c4ml_xdsl.interpreters.hw import NARROW, RELATIONS, Value, evaluate_operation
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.proofs.bit_vectors import ModuleBits, Segment
 from c4ml_xdsl.proofs.linear_forms import Form
@@ -170,23 +170,13 @@ class Expressions:
             case _Table(child, entries):
                 return np.array(entries, np.int64)[values[child]]
             case _Sign(child, relation):
-                return _RELATIONS[relation](values[child], 0).astype(np.int64)
+                return RELATIONS[relation](values[child], 0).astype(np.int64)
             case _Operation(_, _, _, operands):
                 operation = self.examples[node]
                 given: dict[SSAValue, Value] = {
                     operand: values[child] for operand, child in zip(operation.operands, operands, strict=True)
                 }
                 return np.asarray(evaluate_operation(operation, given, 1), np.int64)
-
-
-_RELATIONS = {
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-}
 
 
 def _children(expression: _Expression) -> Sequence[Node]:
