@@ -160,7 +160,12 @@ def _compile(
     circuit.report.update(
         {
             "top": circuit.top,
-            "options": {"minimize": options.minimize, "strategy": options.strategy, "target": options.target},
+            "options": {
+                "minimize": options.minimize,
+                "strategy": options.strategy,
+                "target": options.target,
+                "effort": options.effort,
+            },
             "inputs": entries["input"],
             "outputs": entries["output"],
             "layers": layers,

@@ -19,9 +19,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 COMPILE_OPTIONS = [
     click.option("--minimize", type=click.Choice(["area", "delay", "balanced"]), default="balanced", show_default=True),
-    click.option("--strategy", type=click.Choice(["auto", "direct", "shared"]), default="auto", show_default=True),
+    click.option(
+        "--strategy",
+        type=click.Choice(["auto", "direct", "shared"]),
+        default="auto",
+        show_default=True,
+        help="Sums of a layer share adders, or each is built by itself (direct).",
+    ),
     click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True),
-    click.option("--effort", type=click.Choice(["fast", "normal", "max"]), default="normal", show_default=True),
+    click.option(
+        "--effort",
+        type=click.Choice(["fast", "normal", "max"]),
+        default="normal",
+        show_default=True,
+        help="How long to search for shared adders: under a second, seconds or minutes for most models.",
+    ),
     click.option("--top", metavar="NAME", help="Name of the top module; the model's by default."),
     click.option(
         "--input-type",
