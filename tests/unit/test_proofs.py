@@ -89,6 +89,9 @@ def test_low_bits_pass_by_an_adder() -> None:
       %y = comb.concat %row, %low : i5, i2
     """
     assert verdict(dense(-8, 7, [[1, 4]], [0]), signed).status == "proved"
+    # the same weights with another bias, which a raw sum shows in its constant alone
+    assert verdict(dense(0, 15, [[1, 4]], [1]), unsigned).status == "refuted"
+    assert verdict(dense(-8, 7, [[1, 4]], [-1]), signed).status == "refuted"
     # 7 bits that are right, read as an unsigned sum of other weights
     assert verdict(dense(0, 15, [[1, 3]], [17]), unsigned).status == "refuted"
 
