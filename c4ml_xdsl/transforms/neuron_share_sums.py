@@ -85,6 +85,7 @@ class NeuronShareSums(ModulePass):
                 [(each.low, each.high) for each in elements],
                 3 if self.target == "xilinx" else 2,
                 self.effort,
+                slack=None if self.minimize == "area" else 0,
             )
         except TooLargeError:
             return list(sums)

@@ -22,6 +22,9 @@ LARGEST = 1 << 59
 """No partial sum's magnitude reaches this, so the search can't overflow."""
 
 
+NEVER = 1 << 28
+"""A slack that bounds nothing."""
+
 TEMPERATURES = 1200, 150
 """How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial."""
 
@@ -56,8 +59,8 @@ class AdderGraph:
     rows: tuple[SharedRow, ...]
     outputs: tuple[Summand | None, ...]
     sites: int
-    levels: float
-    """Levels of adders, a row of three counting 1.3."""
+    delay: int
+    """Picoseconds to the last bit of the last sum, without the way in: adders alone, after the target xilinx."""
 
 
 SUMS_AT_ONCE: dict[Effort, int] = {"fast": 64, "normal": 128, "max": 256}
@@ -87,6 +90,7 @@ def share_sums(
     arity: Literal[2, 3],
     effort: Effort = "normal",
     iterations: int | None = None,
+    slack: int | None = None,
     seed: int = 0,
 ) -> AdderGraph:
     """
@@ -104,7 +108,7 @@ def share_sums(
         (coefficients[start : start + SUMS_AT_ONCE[effort]].tolist(), constants[start : start + SUMS_AT_ONCE[effort]])
         for start in range(0, len(coefficients), SUMS_AT_ONCE[effort])
     ]
-    graphs = [_share(rows, added, ranges, arity, effort, iterations, seed) for rows, added in groups]
+    graphs = [_share(rows, added, ranges, arity, effort, iterations, slack, seed) for rows, added in groups]
     return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
 
 
@@ -115,6 +119,7 @@ def _share(
     arity: Literal[2, 3],
     effort: Effort,
     iterations: int | None,
+    slack: int | None,
     seed: int,
 ) -> AdderGraph:
     """The graph of one group of sums."""
@@ -130,13 +135,13 @@ def _share(
     if iterations is None:
         iterations = iterations_of(effort, sum(map(len, sums)))
     added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
-    found = search(list(ranges), sums, added, arity, iterations, *TEMPERATURES, seed)
+    found = search(list(ranges), sums, added, arity, iterations, *TEMPERATURES, NEVER if slack is None else slack, seed)
     rows = tuple(
         SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high)
         for summands, constant, low, high in found.rows
     )
     outputs = tuple(None if value < 0 else Summand(value, shift, sign) for value, shift, sign in found.outputs)
-    return AdderGraph(rows, outputs, found.sites, found.level / 10)
+    return AdderGraph(rows, outputs, found.sites, found.delay)
 
 
 _digits = lru_cache(maxsize=1 << 12)(signed_digits)
@@ -156,4 +161,4 @@ def _joined(graphs: Sequence[AdderGraph], inputs: int) -> AdderGraph:
         rows += [SharedRow(tuple(map(moved, row.summands)), row.constant, row.low, row.high) for row in graph.rows]
         outputs += [None if each is None else moved(each) for each in graph.outputs]
     sites = sum(graph.sites for graph in graphs)
-    return AdderGraph(tuple(rows), tuple(outputs), sites, max(graph.levels for graph in graphs))
+    return AdderGraph(tuple(rows), tuple(outputs), sites, max(graph.delay for graph in graphs))

@@ -19,7 +19,7 @@ struct Result {
   std::vector<Row> rows;
   std::vector<Summand> outputs;
   int sites;
-  int level;
+  int delay;
 };
 
 class Emission {
@@ -33,7 +33,8 @@ class Emission {
     for (int id : graph_.ordered()) emit(id, result);
     for (int id : outputs) {
       result.outputs.push_back(graph_.values[id].terms.empty() ? Summand{-1, 0, false} : numbers_[id]);
-      result.level = std::max(result.level, graph_.values[id].cost.level);
+      const c4ml::Value& value = graph_.values[id];
+      result.delay = std::max(result.delay, value.cost.arrival + c4ml::CARRY_DELAY * value.width);
     }
     return result;
   }
@@ -133,7 +134,7 @@ std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
 
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
               const std::vector<Integer>& constants, int arity, long iterations, int start_temperature,
-              int end_temperature, std::uint64_t seed) {
+              int end_temperature, int slack, std::uint64_t seed) {
   nb::gil_scoped_release released;
   c4ml::Graph graph(arity);
   for (const auto& [low, high] : ranges) graph.add_input(low, high);
@@ -161,7 +162,7 @@ Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std:
     outputs.push_back(graph.add_list(std::move(terms), true));
   }
   c4ml::Search search(graph, seed);
-  search.run({iterations, start_temperature, end_temperature});
+  search.run({iterations, start_temperature, end_temperature, slack});
   return Emission(graph, static_cast<int>(ranges.size()), static_cast<int>(constants.size())).run(outputs);
 }
 
@@ -172,7 +173,7 @@ NB_MODULE(_search, m) {
       .def_ro("rows", &Result::rows)
       .def_ro("outputs", &Result::outputs)
       .def_ro("sites", &Result::sites)
-      .def_ro("level", &Result::level);
+      .def_ro("delay", &Result::delay);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
-        nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("seed"));
+        nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("slack"), nb::arg("seed"));
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 class Result:
-    """Rows (summands, constant, low, high), outputs (value, shift, negative), sites, and tenths of levels."""
+    """Rows (summands, constant, low, high), outputs (value, shift, negative), sites, and picoseconds of the latest output."""
 
     @property
     def rows(self) -> list[tuple[list[tuple[int, int, bool]], int, int, int]]: ...
@@ -12,7 +12,7 @@ class Result:
     @property
     def sites(self) -> int: ...
     @property
-    def level(self) -> int: ...
+    def delay(self) -> int: ...
 
 def search(
     ranges: Sequence[tuple[int, int]],
@@ -22,6 +22,7 @@ def search(
     iterations: int,
     start_temperature: int,
     end_temperature: int,
+    slack: int,
     seed: int,
 ) -> Result:
-    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site."""
+    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site; slack in picoseconds."""

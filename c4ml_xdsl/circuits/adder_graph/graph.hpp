@@ -4,6 +4,7 @@
 // never changes; how it is put together does. Changes are kept in a journal until they are accepted or taken back.
 #pragma once
 
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -30,6 +31,8 @@ struct Use {
 
 using Form = std::vector<std::pair<std::int32_t, Integer>>;  // coefficients of inputs, sorted
 
+constexpr int NEVER = 1 << 28;
+
 struct Value {
   Integer low = 0, high = 0;
   std::vector<Term> terms;
@@ -37,6 +40,7 @@ struct Value {
   std::vector<Operand> sorted;  // the terms as operands, or nothing
   Form form;
   Cost cost;
+  int required = NEVER;  // when it must be there, as far as is known
   std::uint32_t version = 0;
   std::int32_t width = 0;
   std::int32_t place = -1;  // among the nodes
@@ -54,7 +58,9 @@ class Graph {
   std::vector<Value> values;
   std::vector<std::int32_t> nodes;  // the nodes that are alive
   Rows rows;
-  long total = 0;  // the cost of all lists
+  long total = 0;        // the sites of all lists
+  long late = 0;         // picoseconds of all outputs after the deadline
+  int deadline = NEVER;  // for the last bits of outputs
 
   int add_input(Integer low, Integer high) {
     const int id = static_cast<int>(values.size());
@@ -159,10 +165,12 @@ class Graph {
       if (!values[id].alive) continue;
       const Cost cost = cost_of(values[id].terms, values[id].width);
       values[id].sorted.clear();
-      const int level = values[id].cost.level;
-      total += cost.sites - values[id].cost.sites;
+      const Cost before = values[id].cost;
+      total += cost.sites - before.sites;
+      late -= lateness(values[id]);
       values[id].cost = cost;
-      if (cost.level != level)
+      late += lateness(values[id]);
+      if (cost.level != before.level || cost.arrival != before.arrival)
         for (const Use& use : values[id].uses) {
           remember(use.list);
           stale_.push_back(use.list);
@@ -194,7 +202,11 @@ class Graph {
     const Value& value = values[term.value];
     const Integer low = value.low * (Integer{1} << term.shift), high = value.high * (Integer{1} << term.shift);
     // the width is that of the unshifted value and the shift, but for 0 and -1, which no input that matters is
-    return {low, high, value.cost.level, term.shift, width_of(low, high), tag_of(term.value, term.shift),
+    return {low,        high,
+            value.cost.level,
+            value.cost.arrival - CARRY_DELAY * term.shift,
+            term.shift, width_of(low, high),
+            tag_of(term.value, term.shift),
             term.negative};
   }
 
@@ -224,6 +236,47 @@ class Graph {
       high += std::max(a, b);
     }
     return {low, high};
+  }
+
+  int lateness(const Value& value) const {
+    return value.output ? std::max(0, value.cost.arrival + CARRY_DELAY * value.width - deadline) : 0;
+  }
+
+  // Says of all values when they must be there for the outputs to be in time, as sums are put together now.
+  void require() {
+    for (Value& value : values) value.required = value.output ? deadline - CARRY_DELAY * value.width : NEVER;
+    std::vector<int> order = ordered();
+    std::vector<std::pair<std::array<int, 3>, int>> built;
+    std::vector<int> limits;
+    for (auto id = order.rbegin(); id != order.rend(); ++id) {
+      const Value& value = values[*id];
+      const int count = static_cast<int>(value.terms.size());
+      scratch_.clear();
+      for (int i = 0; i < count; ++i) {
+        scratch_.push_back(operand_of(value.terms[i]));
+        scratch_.back().tag = i;
+      }
+      Rows::sort(scratch_);
+      built.clear();
+      rows.plan(scratch_, value.width, [&](const Operand* row, int taken, const Operand& sum, bool) {
+        std::array<int, 3> tags{-1, -1, -1};
+        int arrival = row[0].arrival;
+        for (int i = 0; i < taken; ++i) {
+          tags[i] = row[i].tag;
+          arrival = std::max(arrival, row[i].arrival);
+        }
+        built.emplace_back(tags, sum.arrival - arrival);
+        return count + static_cast<int>(built.size()) - 1;
+      });
+      limits.assign(count + built.size(), value.required);
+      for (int row = static_cast<int>(built.size()) - 1; row >= 0; --row)
+        for (int tag : built[row].first)
+          if (tag >= 0) limits[tag] = limits[count + row] - built[row].second;
+      for (int i = 0; i < count; ++i) {
+        Value& read = values[value.terms[i].value];
+        read.required = std::min(read.required, limits[i] + CARRY_DELAY * value.terms[i].shift);
+      }
+    }
   }
 
   // The lists that changed since this was asked last.
@@ -267,6 +320,7 @@ class Graph {
       journaled_[each.id] = false;
     }
     total = journal_total_;
+    late = journal_late_;
     journal_.clear();
     changed_.clear();
   }
@@ -281,7 +335,7 @@ class Graph {
     }
     nodes.clear();
     free_.clear();
-    total = 0;
+    total = late = 0;
     for (const auto& [id, terms] : lists) {
       Value& value = values[id];
       value.terms = terms;
@@ -298,6 +352,7 @@ class Graph {
       value.width = width_of(value.low, value.high);
       value.cost = cost_of(value.terms, value.width);
       total += value.cost.sites;
+      late += lateness(value);
       if (!value.output) {
         value.place = static_cast<int>(nodes.size());
         nodes.push_back(id);
@@ -360,7 +415,10 @@ class Graph {
   void remember(int id) {
     if (journaled_.size() < values.size()) journaled_.resize(values.size(), false);
     if (journaled_[id]) return;
-    if (journal_.empty()) journal_total_ = total;
+    if (journal_.empty()) {
+      journal_total_ = total;
+      journal_late_ = late;
+    }
     journaled_[id] = true;
     journal_.push_back({id, values[id].terms, values[id].cost, values[id].alive});
   }
@@ -395,7 +453,7 @@ class Graph {
     values[id].place = -1;
   }
 
-  long journal_total_ = 0;
+  long journal_total_ = 0, journal_late_ = 0;
   std::vector<Saved> journal_;
   std::vector<bool> journaled_;
   std::vector<int> free_, stale_, untidy_, changed_;

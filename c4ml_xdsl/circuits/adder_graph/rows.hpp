@@ -14,7 +14,11 @@ namespace c4ml {
 
 using Integer = std::int64_t;
 
-constexpr int TWO_LEVELS = 10, THREE_LEVELS = 13;  // tenths of the delay of a row of two
+constexpr int TWO_LEVELS = 10, THREE_LEVELS = 13;  // by which the flow orders operands: tenths of a row of two
+
+// Picoseconds of a row, from its operands' bit 0 to its own, and of one position of a carry chain. Later bits arrive
+// later by as much, in operands too, so chains of rows overlap: fitted to chains of one to four rows of 4 to 16 bits.
+constexpr int TWO_DELAY = 940, THREE_DELAY = 1880, CARRY_DELAY = 28;
 
 // The bits of the narrowest integer that holds [low, high].
 inline int width_of(Integer low, Integer high) {
@@ -23,10 +27,11 @@ inline int width_of(Integer low, Integer high) {
   return std::max(length(-low - 1), high > 0 ? length(high) : 0) + 1;
 }
 
-// A summand, +-[low, high], whose bits below `start` are 0; `tag` is the caller's number of it.
+// A summand, +-[low, high], whose bits below `start` are 0; `tag` is the caller's number of it. Its bit i arrives at
+// `arrival` + i * CARRY_DELAY.
 struct Operand {
   Integer low, high;
-  int level, start, top, tag;
+  int level, arrival, start, top, tag;
   bool negative;
 
   bool is_signed() const { return low < 0; }
@@ -36,7 +41,7 @@ struct Operand {
 // What a sum costs in sites; `doubled` counts twice, but once the rows of two inside longer sums: a third operand will
 // fit there, so the parity of a sum doesn't mislead who compares them.
 struct Cost {
-  int sites = 0, doubled = 0, level = 0;
+  int sites = 0, doubled = 0, level = 0, arrival = 0;
 };
 
 class Rows {
@@ -92,10 +97,12 @@ class Rows {
     for (int i = 0; i < rest; ++i) row_of[i] = take();
     if (rest == 1 && !row_of[0].negative) {
       cost.level = row_of[0].level;
+      cost.arrival = row_of[0].arrival;
       return cost;
     }
     Operand sum = row(row_of, rest, width, false, cost, all_negative);
     cost.level = sum.level;
+    cost.arrival = sum.arrival;
     emit(row_of, rest, sum, true);
     return cost;
   }
@@ -103,7 +110,7 @@ class Rows {
  private:
   // One row; its cost is added up. A width of -1 stands for what the operands allow.
   Operand row(const Operand* operands, int count, int width, bool half, Cost& cost, bool from_zero = false) const {
-    Operand sum{0, 0, 0, operands[0].start, 0, 0, true};
+    Operand sum{0, 0, 0, operands[0].arrival, operands[0].start, 0, 0, true};
     for (int i = 0; i < count; ++i) sum.negative &= operands[i].negative;
     if (width >= 0) sum.negative = false;
     for (int i = 0; i < count; ++i) {
@@ -116,6 +123,7 @@ class Rows {
         sum.high += each.high;
       }
       sum.level = std::max(sum.level, each.level);
+      sum.arrival = std::max(sum.arrival, each.arrival);
       sum.start = std::min(sum.start, each.start);
     }
     const int natural = width_of(sum.low, sum.high);
@@ -138,6 +146,7 @@ class Rows {
     int sites = std::max(0, sum.top - free);
     if (sites > 0) {
       sum.level += operand_count == 3 ? THREE_LEVELS : TWO_LEVELS;
+      sum.arrival += operand_count == 3 ? THREE_DELAY : TWO_DELAY;
       // the carry that makes a complement of an inverted operand inverts the lowest bit as well: a site to undo that
       if (subtracted == 1) sites += operand_count == 3 ? 2 - added_there : added_there;
       if (subtracted > 1) sites += 2;

@@ -33,6 +33,7 @@ class Random {
 struct Budget {
   long iterations;
   int start_temperature, end_temperature;  // hundredths of a site
+  int slack;  // picoseconds by which outputs may be later than the latest of them is without sharing; NEVER for any
 };
 
 class Search {
@@ -59,9 +60,10 @@ class Search {
         if (graph_.values[entry.list].alive) look(entry.list, noise);
         continue;
       }
-      apply(candidate);
+      const int node = apply(candidate);
       candidate.serial = 0;
       graph_.settle();
+      if (graph_.deadline != NEVER && graph_.values[node].alive) inherit(node);
       for (int id : graph_.take_changed()) look(id, noise);
     }
   }
@@ -72,26 +74,29 @@ class Search {
       if (graph_.values[id].terms.size() > 1) all.push_back(static_cast<int>(id));
     graph_.settle();
     graph_.take_changed();
+    if (budget.slack < NEVER) graph_.deadline = latest() + budget.slack;
+    require();
     for (long before = graph_.total + 1; graph_.total < before;) {
       before = graph_.total;
       share(all, 0);
       graph_.accept();
+      require();
       all.clear();
       for (std::size_t id = 0; id < graph_.values.size(); ++id)
         if (graph_.values[id].terms.size() > 1) all.push_back(static_cast<int>(id));
     }
-    long best = graph_.total;
+    long best = objective();
     bool saved = false;
     std::vector<std::pair<int, std::vector<Term>>> best_lists;
     for (long iteration = 0; iteration < budget.iterations && !graph_.nodes.empty(); ++iteration) {
-      const long before = graph_.total;
+      const long before = objective();
       const long temperature = budget.start_temperature + (budget.end_temperature - budget.start_temperature) *
                                                               iteration / budget.iterations;
       ruin();
       graph_.settle();
       share(graph_.take_changed(), static_cast<int>(temperature / 50));
-      const long worse = graph_.total - before;
-      const long allowed = temperature * thresholds_[random_.below(256)] / (1024 * 100);
+      const long worse = objective() - before;
+      const long allowed = temperature * thresholds_[random_.below(256)] / 1024;
       if (worse > allowed) {
         graph_.take_back();
         continue;
@@ -101,13 +106,17 @@ class Search {
         saved = true;
       }
       graph_.accept();
-      if (graph_.total < best) {
-        best = graph_.total;
+      if (objective() < best) {
+        best = objective();
         saved = false;
       }
+      if (--until_required_ <= 0) require();
     }
-    if (saved && graph_.total > best) graph_.restore(best_lists);
+    if (saved && objective() > best) graph_.restore(best_lists);
   }
+
+  // Hundredths of a site that a picosecond too late counts for: a row too late is about as bad as 40 sites.
+  static constexpr int LATE = 4;
 
  private:
   static constexpr int WORDS = 4;
@@ -168,6 +177,34 @@ class Search {
     std::uint32_t stamp;
     std::int32_t index, first;
   };
+
+  long objective() const { return 100 * graph_.total + LATE * graph_.late; }
+
+  // When the last bit of the last output arrives.
+  int latest() const {
+    int last = 0;
+    for (const Value& value : graph_.values)
+      if (value.output) last = std::max(last, value.cost.arrival + CARRY_DELAY * value.width);
+    return last;
+  }
+
+  // Brings required times up to date. They are used a little longer than they are right: the objective is exact.
+  void require() {
+    if (graph_.deadline == NEVER) return;
+    graph_.require();
+    until_required_ = 1 + static_cast<int>(graph_.nodes.size()) / 16;
+  }
+
+  // A new node must be there before its readers are late, or later than they are already.
+  void inherit(int node) {
+    Value& value = graph_.values[node];
+    int slack = NEVER;
+    for (const Use& use : value.uses) {
+      const Value& reader = graph_.values[use.list];
+      slack = std::min(slack, std::max(0, reader.required - reader.cost.arrival));
+    }
+    value.required = value.cost.arrival + slack;
+  }
 
   // Finds the best pattern of one list.
   void look(int id, int noise) {
@@ -317,7 +354,7 @@ class Search {
         const int shift = node.shift + place.shift;
         if (shift < 0) return {};
         replace(graph_.sorted(list), result.pattern, place,
-                operand(low, high, cost.level, shift, node.negative != place.negative));
+                operand(low, high, cost, shift, node.negative != place.negative));
         times = 1;
       } else {
         std::vector<Term>& terms = scratch_;
@@ -327,7 +364,7 @@ class Search {
           ++times;
           const int shift = node.shift + result.places[i].shift;
           if (shift < 0) return {};
-          operands_.push_back(operand(low, high, cost.level, shift, node.negative != result.places[i].negative));
+          operands_.push_back(operand(low, high, cost, shift, node.negative != result.places[i].negative));
         }
         if (times == 0) continue;
         if (terms.empty() && times == 1 && !reader.output) {
@@ -342,15 +379,20 @@ class Search {
       const Cost after =
           graph_.rows.plan(operands_, reader.width, [](const Operand*, int, const Operand&, bool) { return 0; });
       saved += reader.cost.doubled - after.doubled;
+      if (graph_.deadline != NEVER) {
+        const int late = after.arrival - std::max(reader.required, reader.cost.arrival);
+        if (late > 0) saved -= late * LATE / 50;
+      }
     }
     if (replaced < 2) return {};
     result.score = saved - cost.doubled;
     return result;
   }
 
-  static Operand operand(Integer low, Integer high, int level, int shift, bool negative) {
+  static Operand operand(Integer low, Integer high, const Cost& cost, int shift, bool negative) {
     const Integer factor = Integer{1} << shift;
-    return {low * factor, high * factor, level, shift, width_of(low * factor, high * factor), -1, negative};
+    const int arrival = cost.arrival - CARRY_DELAY * shift;
+    return {low * factor, high * factor, cost.level, arrival, shift, width_of(low * factor, high * factor), -1, negative};
   }
 
   // Sorted operands without those of a pattern, and with the one that stands for it.
@@ -421,7 +463,8 @@ class Search {
     return true;
   }
 
-  void apply(const Candidate& candidate) {
+  // Puts a node in the place of a pattern.
+  int apply(const Candidate& candidate) {
     const Node node = normalised(candidate.pattern);
     const int id = graph_.add_list(node.terms, false);
     for (std::size_t i = 0; i < candidate.places.size();) {
@@ -436,6 +479,7 @@ class Search {
       }
       if (changed) graph_.set_terms(list, std::move(terms));
     }
+    return id;
   }
 
   // Takes something apart: nodes, or the digits of a coefficient.
@@ -524,6 +568,7 @@ class Search {
   std::vector<Candidate> best_;  // of each list
   std::vector<Entry> heap_;
   std::uint64_t serial_ = 0;
+  int until_required_ = 0;
   std::vector<Term> scratch_;
   std::vector<Operand> operands_;
   std::vector<std::pair<int, int>> ends_, widths_;
