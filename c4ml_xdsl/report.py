@@ -32,6 +32,8 @@ def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:
             case comb.ICmpOp():
                 constant = isinstance(operation.rhs.owner, hw.ConstantOp)
                 cost = comparison_cost(comb.width_of(operation.lhs), constant)
+            case comb.OrOp() if len(operation.operands) == 3:  # a majority; the parity is in the row behind it
+                cost = logic_cost(comb.width_of(operation.result))
             case comb.MuxOp() if not isinstance(operation.true_value.owner, hw.ConstantOp):
                 cost = logic_cost(comb.width_of(operation.result))
             case comb.TruthTableOp():

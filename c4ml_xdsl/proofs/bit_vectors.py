@@ -150,6 +150,8 @@ class ModuleBits:
     def __init__(self, atoms: Atoms):
         self.atoms = atoms
         self.values: dict[SSAValue, Bits] = {}
+        self.majorities: dict[frozenset[SSAValue], Form] = {}
+        """The majority of three words, as the operation that gives it is known by."""
 
     def inputs(self, port: SSAValue, first: int, count: int, width: int) -> None:
         """A port of so many input elements of `width` bits, numbered from `first` on."""
@@ -370,6 +372,31 @@ def _logic(values: ModuleBits, operation: Operation) -> Bits:
     return values.join(parts, operands[0].width)
 
 
+def _majority(values: ModuleBits, operation: Operation) -> Bits:
+    """An or, which may be the majority of three words: the pairs' ands in any order."""
+    pairs: list[frozenset[SSAValue]] = []
+    for operand in operation.operands:
+        if isinstance(operand.owner, comb.AndOp) and len(operand.owner.operands) == 2:
+            pairs.append(frozenset(operand.owner.operands))
+    words = frozenset[SSAValue]().union(*pairs)
+    if len(operation.operands) == 3 == len(words) == len(set(pairs)) and all(len(pair) == 2 for pair in pairs):
+        bits = values.unknown(operation.results[0])
+        assert bits.form is not None
+        values.majorities[words] = bits.form
+        return bits
+    return _logic(values, operation)
+
+
+def _parity(values: ModuleBits, operation: Operation) -> Bits:
+    """An exclusive or, which may be that of three words: their sum, less twice their majority."""
+    majority = values.majorities.get(frozenset(operation.operands))
+    if majority is None or len(operation.operands) != 3:
+        return _logic(values, operation)
+    width = comb.width_of(operation.results[0])
+    words = [(values.form(values.values[operand]), 1) for operand in operation.operands]
+    return values.word(values.atoms.modulo(values.atoms.combine([*words, (majority, -2)]), width), width)
+
+
 def _masked(operation: Operation, segment: Segment, mask: int, width: int) -> list[Segment]:
     """A segment and a constant."""
     word, low, _ = segment
@@ -418,7 +445,7 @@ _RULES: dict[type[Operation], Callable[[ModuleBits, Operation], Bits]] = {
     comb.ShrUOp: _shift,
     comb.ShrSOp: _shift,
     comb.AndOp: _logic,
-    comb.OrOp: _logic,
-    comb.XorOp: _logic,
+    comb.OrOp: _majority,
+    comb.XorOp: _parity,
     comb.MuxOp: _mux,
 }

@@ -86,10 +86,16 @@ class Atoms:
         return low, high
 
     def tighten(self, form: Form) -> None:
-        """Narrows a form's bounds to what its atoms' ranges give, if that is less."""
-        if not form.tight:
-            low, high = self.bounds(form.terms, form.constant)
-            form.low, form.high, form.tight = max(low, form.low), min(high, form.high), True
+        """Narrows a form's bounds to what its atoms' ranges give, if that is less; a floor's bounds are its form's."""
+        if form.tight:
+            return
+        low, high = self.bounds(form.terms, form.constant)
+        lifted = self.lifted(form)
+        if lifted is not None:
+            inner, shift = lifted
+            self.tighten(inner)
+            low, high = max(low, inner.low >> shift), min(high, inner.high >> shift)
+        form.low, form.high, form.tight = max(low, form.low), min(high, form.high), True
 
     def combine(self, parts: Sequence[tuple[Form, int]], constant: int = 0) -> Form:
         """The sum of factor * form, and a constant."""
@@ -188,12 +194,16 @@ class Atoms:
         if low >> shift == high >> shift:
             return Form.of(low >> shift)
         items = sorted(terms.items())
-        if items[0][1] > 1 << (shift - 1):
-            # floor(R) = sum of R's atoms - floor(R'), where -1 - R = R' - 2^shift * (sum of R's atoms + 1)
+        half = 1 << (shift - 1)
+        if items[0][1] >= half:
+            # floor(R) = sum of R's atoms - floor(R'), where -1 - R = R' - 2^shift * (sum of R's atoms + 1): of the two
+            # the one whose first coefficient, or else the next ones or the constant, is less
             unit = 1 << shift
             inverse = {atom: unit - coefficient for atom, coefficient in terms.items()}
-            other = self._floor_atom(inverse, unit - 1 - constant, shift)
-            return self.combine([(self._sum(dict.fromkeys(terms, 1), 0), 1), (other, -1)])
+            inverted = sorted(inverse.items())
+            if (items, constant) > (inverted, unit - 1 - constant):
+                other = self._floor_atom(inverse, unit - 1 - constant, shift)
+                return self.combine([(self._sum(dict.fromkeys(terms, 1), 0), 1), (other, -1)])
         key = (shift, constant, tuple(items))
         atom = self._known.get(key)
         if atom is None:

@@ -17,6 +17,7 @@ from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.interpreters.lbir import moved
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.transforms.adder_row import Summand, carry_save_row, plain_row
 from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
 
@@ -76,6 +77,8 @@ class ConvertNeuronToHw(ModulePass):
     name = "convert-neuron-to-hw"
 
     top: str | None = None
+    carry_save: bool = False
+    """Whether rows of three are carry-save adders in front of rows of two."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         calls: dict[str, lbir.CallOp] = {}
@@ -92,7 +95,7 @@ class ConvertNeuronToHw(ModulePass):
             if isinstance(layer, neuron.LayerOp):
                 call = calls.get(layer.sym_name.data)
                 if call is not None:
-                    module = _convert_layer(layer, lbir.range_of(call.result).bits)
+                    module = _convert_layer(layer, lbir.range_of(call.result).bits, self.carry_save)
                     if call.node is not None:
                         module.attributes[NODE] = call.node
                     if call.axes is not None:
@@ -124,7 +127,7 @@ def port_names(count: int) -> list[str]:
     return ["x"] if count == 1 else [f"in_{chr(ord('a') + i)}" if i < 26 else f"in_{i}" for i in range(count)]
 
 
-def _convert_layer(layer: neuron.LayerOp, output_bits: int) -> hw.HWModuleOp:
+def _convert_layer(layer: neuron.LayerOp, output_bits: int, carry_save: bool) -> hw.HWModuleOp:
     arguments = layer.body.block.args
     groups: list[Sequence[SSAValue]] = []
     for size in layer.sizes:
@@ -137,7 +140,7 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int) -> hw.HWModuleOp:
     ]
     block = Block(arg_types=[port_type for _, port_type in inputs])
     builder = CombBuilder()
-    lowering = LayerLowering(builder)
+    lowering = LayerLowering(builder, carry_save)
     for port, (name, _), width, group in zip(block.args, inputs, widths, groups, strict=True):
         port.name_hint = name
         for index, argument in enumerate(group):
@@ -161,8 +164,8 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int) -> hw.HWModuleOp:
 class LayerLowering:
     """Lowers the scalar operations of one layer."""
 
-    def __init__(self, builder: CombBuilder):
-        self.builder = builder
+    def __init__(self, builder: CombBuilder, carry_save: bool):
+        self.builder, self.carry_save = builder, carry_save
         self.activations = ActivationLowering(builder)
         self.values: dict[SSAValue, SSAValue] = {}
 
@@ -200,19 +203,12 @@ class LayerLowering:
         if not operation.is_row:
             raise PassFailedException("a sum is no row yet: run neuron-expand-sums first")
         width = lbir.range_of(operation.result).bits
-        added: list[SSAValue] = []
-        taken: list[SSAValue] = []
-        for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
-            shift = abs(coefficient).bit_length() - 1
-            value = self.builder.fit(self.values[term], lbir.range_of(term).signed, width, shift)
-            (added if coefficient > 0 else taken).append(value)
-        constant = operation.constant.value.data
-        if constant or not added:
-            added.append(self.builder.constant(constant, width))
-        result = self.builder.add(added)
-        for value in taken:
-            result = self.builder.sub(result, value)
-        return result
+        summands = [
+            Summand(self.values[term], lbir.range_of(term).signed, abs(coefficient).bit_length() - 1, coefficient < 0)
+            for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True)
+        ]
+        row = carry_save_row if self.carry_save else plain_row
+        return row(self.builder, summands, operation.constant.value.data, width)
 
     def maximum(self, operation: neuron.MaxOp) -> SSAValue:
         """A balanced tree of comparisons and choices."""

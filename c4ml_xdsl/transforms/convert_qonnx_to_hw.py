@@ -74,7 +74,7 @@ class ConvertQonnxToHw(ModulePass):
             NeuronFoldOffsets(),
             *(() if self.strategy == "direct" else (shared,)),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
-            ConvertNeuronToHw(top=self.top),
+            ConvertNeuronToHw(top=self.top, carry_save=self.minimize == "delay"),
             CombSimplify(),
             HwLegalizeNames(),
         )

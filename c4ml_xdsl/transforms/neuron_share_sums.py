@@ -83,9 +83,10 @@ class NeuronShareSums(ModulePass):
                 coefficients,
                 constants,
                 [(each.low, each.high) for each in elements],
-                3 if self.target == "xilinx" else 2,
+                3 if self.target == "xilinx" or self.minimize == "delay" else 2,
                 self.effort,
                 slack=None if self.minimize == "area" else 0,
+                carry_save=self.minimize == "delay",
             )
         except TooLargeError:
             return list(sums)

@@ -91,6 +91,7 @@ def share_sums(
     effort: Effort = "normal",
     iterations: int | None = None,
     slack: int | None = None,
+    carry_save: bool = False,
     seed: int = 0,
 ) -> AdderGraph:
     """
@@ -108,7 +109,7 @@ def share_sums(
         (coefficients[start : start + SUMS_AT_ONCE[effort]].tolist(), constants[start : start + SUMS_AT_ONCE[effort]])
         for start in range(0, len(coefficients), SUMS_AT_ONCE[effort])
     ]
-    graphs = [_share(rows, added, ranges, arity, effort, iterations, slack, seed) for rows, added in groups]
+    graphs = [_share(rows, added, ranges, arity, effort, iterations, slack, carry_save, seed) for rows, added in groups]
     return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
 
 
@@ -120,6 +121,7 @@ def _share(
     effort: Effort,
     iterations: int | None,
     slack: int | None,
+    carry_save: bool,
     seed: int,
 ) -> AdderGraph:
     """The graph of one group of sums."""
@@ -135,7 +137,9 @@ def _share(
     if iterations is None:
         iterations = iterations_of(effort, sum(map(len, sums)))
     added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
-    found = search(list(ranges), sums, added, arity, iterations, *TEMPERATURES, NEVER if slack is None else slack, seed)
+    found = search(
+        list(ranges), sums, added, arity, carry_save, iterations, *TEMPERATURES, NEVER if slack is None else slack, seed
+    )
     rows = tuple(
         SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high)
         for summands, constant, low, high in found.rows

@@ -133,10 +133,10 @@ std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
 }
 
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
-              const std::vector<Integer>& constants, int arity, long iterations, int start_temperature,
+              const std::vector<Integer>& constants, int arity, bool carry_save, long iterations, int start_temperature,
               int end_temperature, int slack, std::uint64_t seed) {
   nb::gil_scoped_release released;
-  c4ml::Graph graph(arity);
+  c4ml::Graph graph(arity, carry_save);
   for (const auto& [low, high] : ranges) graph.add_input(low, high);
   std::vector<int> zeros;
   for (Integer constant : constants) {
@@ -175,5 +175,5 @@ NB_MODULE(_search, m) {
       .def_ro("sites", &Result::sites)
       .def_ro("delay", &Result::delay);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
-        nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("slack"), nb::arg("seed"));
+        nb::arg("carry_save"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("slack"), nb::arg("seed"));
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 class Result:
-    """Rows (summands, constant, low, high), outputs (value, shift, negative), sites, and picoseconds of the latest output."""
+    """Rows (summands, constant, low, high), outputs (value, shift, negative), sites, the last output's picoseconds."""
 
     @property
     def rows(self) -> list[tuple[list[tuple[int, int, bool]], int, int, int]]: ...
@@ -19,10 +19,11 @@ def search(
     sums: Sequence[Sequence[tuple[int, int, bool]]],
     constants: Sequence[int],
     arity: int,
+    carry_save: bool,
     iterations: int,
     start_temperature: int,
     end_temperature: int,
     slack: int,
     seed: int,
 ) -> Result:
-    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site; slack in picoseconds."""
+    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, slack in ps."""

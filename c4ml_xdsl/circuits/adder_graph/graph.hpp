@@ -53,7 +53,7 @@ class Graph {
   static constexpr std::size_t MERGED = 128;   // terms up to which a node with one reader is put in its list
   static constexpr std::size_t LONG = 12;      // terms from which on it is worth while to keep operands sorted
 
-  explicit Graph(int arity) : rows(arity) {}
+  Graph(int arity, bool carry_save) : rows(arity, carry_save) {}
 
   std::vector<Value> values;
   std::vector<std::int32_t> nodes;  // the nodes that are alive

@@ -20,6 +20,10 @@ constexpr int TWO_LEVELS = 10, THREE_LEVELS = 13;  // by which the flow orders o
 // later by as much, in operands too, so chains of rows overlap: fitted to chains of one to four rows of 4 to 16 bits.
 constexpr int TWO_DELAY = 940, THREE_DELAY = 1880, CARRY_DELAY = 28;
 
+// A row of three as a carry-save adder in front of a row of two: another site for each bit with three operands, and
+// little more delay than a row of two.
+constexpr int CARRY_SAVE_LEVELS = 14, CARRY_SAVE_DELAY = 1340;
+
 // The bits of the narrowest integer that holds [low, high].
 inline int width_of(Integer low, Integer high) {
   auto length = [](Integer x) { return 64 - std::countl_zero(static_cast<std::uint64_t>(x)); };
@@ -46,7 +50,7 @@ struct Cost {
 
 class Rows {
  public:
-  explicit Rows(int arity) : arity_(arity) {}
+  Rows(int arity, bool carry_save) : arity_(arity), carry_save_(carry_save) {}
 
   static bool earlier(const Operand& a, const Operand& b) {
     return a.level != b.level ? a.level < b.level : a.top < b.top;
@@ -87,13 +91,15 @@ class Rows {
       rest -= taken - 1;
     };
     while (rest > arity_) {
-      const int taken = arity_ == 3 && rest % 2 == 0 ? 2 : arity_;
-      add(taken, arity_ == 3 && taken == 2);
+      const int taken = carry_save_ ? taken_at_once(operands, next, next_sum, rest)
+                                    : arity_ == 3 && rest % 2 == 0 ? 2 : arity_;
+      add(taken, arity_ == 3 && !carry_save_ && taken == 2);
     }
+    if (carry_save_ && rest == 3 && taken_at_once(operands, next, next_sum, rest) == 2) add(2, false);
     bool all_negative = true;
     for (std::size_t i = next; i < count; ++i) all_negative &= operands[i].negative;
     for (std::size_t i = next_sum; i < sums_.size(); ++i) all_negative &= sums_[i].negative;
-    if (rest == arity_ && all_negative) add(2, false);  // 0 - a - b - c has one operand more
+    if (rest == arity_ && rest > 1 && all_negative) add(2, false);  // 0 - a - b - c has one operand more
     for (int i = 0; i < rest; ++i) row_of[i] = take();
     if (rest == 1 && !row_of[0].negative) {
       cost.level = row_of[0].level;
@@ -145,18 +151,41 @@ class Rows {
     const int operand_count = count + (from_zero ? 1 : 0);
     int sites = std::max(0, sum.top - free);
     if (sites > 0) {
-      sum.level += operand_count == 3 ? THREE_LEVELS : TWO_LEVELS;
-      sum.arrival += operand_count == 3 ? THREE_DELAY : TWO_DELAY;
+      sum.level += operand_count < 3 ? TWO_LEVELS : carry_save_ ? CARRY_SAVE_LEVELS : THREE_LEVELS;
+      sum.arrival += operand_count < 3 ? TWO_DELAY : carry_save_ ? CARRY_SAVE_DELAY : THREE_DELAY;
       // the carry that makes a complement of an inverted operand inverts the lowest bit as well: a site to undo that
       if (subtracted == 1) sites += operand_count == 3 ? 2 - added_there : added_there;
       if (subtracted > 1) sites += 2;
+      if (operand_count == 3 && carry_save_) {
+        if (count == 3) {
+          const int third = std::max({operands[0].start, operands[1].start, operands[2].start});
+          sites = std::max(0, sum.top - free) + std::max(0, sum.top - third - 1) + (subtracted > 1);
+        }
+      }
     }
     cost.sites += sites;
     cost.doubled += half ? sites : 2 * sites;
     return sum;
   }
 
+  // How many operands the next row takes for the sum to be early: a third one only where it is there in time, and not
+  // where pairs of pairs are earlier.
+  int taken_at_once(const std::vector<Operand>& operands, std::size_t next, std::size_t next_sum, int rest) const {
+    int levels[4] = {0, 0, 0, 0};
+    const int seen = std::min(rest, 4);
+    for (int i = 0; i < seen; ++i) {
+      const bool sum = next == operands.size() ||
+                       (next_sum < sums_.size() && earlier(sums_[next_sum], operands[next]));
+      levels[i] = sum ? sums_[next_sum++].level : operands[next++].level;
+    }
+    const int near = CARRY_SAVE_LEVELS - TWO_LEVELS;
+    if (rest == 4 && levels[3] <= levels[0] + near) return 2;
+    if (rest == 3) return levels[2] > std::max(levels[0], levels[1]) + near ? 2 : 3;
+    return levels[2] <= levels[1] + near ? 3 : 2;
+  }
+
   int arity_;
+  bool carry_save_;
   mutable std::vector<Operand> sums_;
 };
 
