@@ -22,7 +22,12 @@ from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
 
 
-def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Operation]], target: str) -> None:
+def check_layer(
+    inputs: list[IntType],
+    build: Callable[[list[SSAValue]], list[Operation]],
+    target: str,
+    carry_save: bool = False,
+) -> None:
     """Builds a layer whose last operation is its result, lowers it and compares both levels."""
     block = Block(arg_types=inputs)
     block.add_ops(build(list(block.args)))
@@ -51,7 +56,7 @@ def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Op
     NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
-    ConvertNeuronToHw().apply(Context(), module)
+    ConvertNeuronToHw(carry_save=carry_save).apply(Context(), module)
     module.verify()
     found = HwInterpreter(module).run("net", {"x": pack(x, element.bits)})["y"]
     np.testing.assert_array_equal(unpack(found, 1, output.bits, output.signed)[:, 0], want)
@@ -117,14 +122,35 @@ def test_table(element: IntType, data: st.DataObject) -> None:
     st.lists(st.integers(-300, 300).filter(bool), min_size=1, max_size=12),
     st.integers(-100, 100),
     st.sampled_from(["xilinx", "generic"]),
+    st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
-def test_sum(element: IntType, coefficients: list[int], constant: int, target: str) -> None:
+def test_sum(element: IntType, coefficients: list[int], constant: int, target: str, carry_save: bool) -> None:
     def build(values: list[SSAValue]) -> list[Operation]:
         low, high = neuron.interval(values, coefficients, constant)
         return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
 
-    check_layer([element] * len(coefficients), build, target)
+    check_layer([element] * len(coefficients), build, target, carry_save)
+
+
+@given(
+    st.tuples(st.integers(-9, 6), st.integers(0, 12)).map(lambda pair: IntType(pair[0], pair[0] + pair[1])),
+    st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=3),
+    st.integers(-20, 20),
+)
+@example(IntType(-8, 7), [(0, True), (0, True), (0, False)], 0)  # two of the ones that complements want meet
+@example(IntType(-8, 7), [(0, True), (2, True), (5, False)], 0)
+@settings(max_examples=300, deadline=None)
+def test_a_carry_save_row(element: IntType, terms: list[tuple[int, bool]], constant: int) -> None:
+    """Every order of shifts and signs of three summands."""
+    coefficients = [(-1 if negative else 1) << shift for shift, negative in terms]
+    constant = constant if len(terms) == 2 else 0
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        low, high = neuron.interval(values, coefficients, constant)
+        return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
+
+    check_layer([element] * len(coefficients), build, "xilinx", True)
 
 
 def add_reader(operations: list[Operation], shared: bool) -> list[Operation]:

@@ -15,13 +15,13 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
 import c4ml_xdsl as c4ml
-from c4ml_xdsl.dialects import full_context, lbir
+from c4ml_xdsl.dialects import comb, full_context, lbir
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.proofs import LayerProof, prove
 from c4ml_xdsl.proofs.bit_vectors import ModuleBits
 from c4ml_xdsl.proofs.linear_forms import Atoms
 from c4ml_xdsl.proofs.reachable import Reachable
-from tests.mutated_circuits.networks import inputs, network, requantize
+from tests.mutated_circuits.networks import inputs, lowered, network, requantize
 from tests.mutated_circuits.run import run
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -178,6 +178,23 @@ def test_every_module_of_a_model_is_proved(name: str) -> None:
     assert report["proved"]["reasons"] == []
     assert report["proved"]["proved"] == report["proved"]["modules"] == len(report["layers"]) + 1
     assert {layer["proof"]["status"] for layer in report["layers"]} == {"proved"}
+
+
+def test_carry_save_adders_are_proved() -> None:
+    """Sums too wide to be tried out: parities and majorities must cancel out."""
+    random = np.random.default_rng(3)
+    for _ in range(12):
+        weights = random.integers(-15, 16, (3, 7)).tolist()
+        network = dense(-8, 7, weights, random.integers(-30, 30, 3).tolist())
+        design = lowered(network, minimize="delay")
+        majorities = [each for each in design.walk() if isinstance(each, comb.OrOp) and len(each.operands) == 3]
+        assert len(majorities) > 5
+        assert {proof.status for proof in prove(network, design)} == {"proved"}
+        # one operand of one pair is another one's: no majority any more
+        pair = majorities[int(random.integers(len(majorities)))].operands[0].owner
+        assert isinstance(pair, comb.AndOp)
+        pair.operands[0] = pair.operands[1]
+        assert {proof.status for proof in prove(network, design)} != {"proved"}
 
 
 def test_no_planted_fault_is_proved() -> None:
