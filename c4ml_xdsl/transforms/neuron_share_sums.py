@@ -13,6 +13,9 @@ from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, s
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 
+SLACK: dict[Literal["area", "delay", "balanced"], int | None] = {"area": None, "balanced": 0, "delay": -500}
+"""Picoseconds by which the sums of a layer may be later than the latest of them is without sharing."""
+
 
 @dataclass(frozen=True)
 class NeuronShareSums(ModulePass):
@@ -85,7 +88,7 @@ class NeuronShareSums(ModulePass):
                 [(each.low, each.high) for each in elements],
                 3 if self.target == "xilinx" or self.minimize == "delay" else 2,
                 self.effort,
-                slack=None if self.minimize == "area" else 0,
+                slack=SLACK[self.minimize],
                 carry_save=self.minimize == "delay",
             )
         except TooLargeError:
