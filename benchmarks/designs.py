@@ -40,16 +40,22 @@ class OurDesign:
 
 @dataclass(frozen=True)
 class PeerDesign:
-    """A peer's design: how far its delay may lie above the least (-1: any), and Alkaid's fusion to three operands."""
+    """
+    A peer's design by its settings.
+
+    `hard_dc` is how far its delay may lie above the least (-1: any), `fuse_ternary` Alkaid's fusion to three operands,
+    and `nearest` gives it floor divisions as roundings to the nearest, which makes some of Alkaid's designs smaller.
+    """
 
     peer: Literal["da4ml", "alkaid"]
     hard_dc: int
     fuse_ternary: bool = False
+    nearest: bool = False
 
     @property
     def name(self) -> str:
         """The peer and its settings."""
-        return f"{self.peer}-dc{self.hard_dc}{'-ternary' if self.fuse_ternary else ''}"
+        return f"{self.peer}-dc{self.hard_dc}{'-ternary' * self.fuse_ternary}{'-nearest' * self.nearest}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -59,7 +65,7 @@ class PeerDesign:
     @property
     def default(self) -> bool:
         """Whether a run without `--designs` builds it."""
-        return self.hard_dc != 0
+        return self.hard_dc == 2 or (self.hard_dc == -1 and not self.nearest)
 
 
 Design: TypeAlias = OurDesign | PeerDesign
@@ -80,5 +86,10 @@ def all_designs() -> list[Design]:
         for minimize in GOALS
     ]
     da4ml = [PeerDesign("da4ml", hard_dc) for hard_dc in (2, -1, 0)]
-    alkaid = [PeerDesign("alkaid", hard_dc, fuse) for fuse in (True, False) for hard_dc in (2, -1, 0)]
+    alkaid = [
+        PeerDesign("alkaid", hard_dc, fuse_ternary, nearest)
+        for nearest in (False, True)
+        for fuse_ternary in (True, False)
+        for hard_dc in (2, -1, 0)
+    ]
     return [*ours, *da4ml, *alkaid]

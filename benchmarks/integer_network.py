@@ -123,10 +123,14 @@ def describe(module: ModuleOp) -> IntegerNetwork:
 
 
 class _Chain:
-    """The steps so far; `places` numbers the last step's elements in the shape of the tensor `value`."""
+    """
+    The steps so far; `places` numbers the last step's elements in the shape of the tensor `value`.
+
+    `element` is the range of these, `read` the range of what the last layer multiplies.
+    """
 
     def __init__(self, places: Integers, element: lbir.IntType):
-        self.places, self.element = places, element
+        self.places, self.element, self.read = places, element, element
         self.steps: list[Layer | Maximum] = []
         self.value: SSAValue | None = None
 
@@ -166,6 +170,7 @@ class _Chain:
 
     def _layer(self, gather: Integers, weights: Integers, bias: Integers) -> None:
         self.steps.append(Layer(gather, weights, bias))
+        self.read = self.element
 
     def _activate(self, operation: lbir.RequantizeOp | lbir.ThresholdOp) -> None:
         result = lbir.range_of(operation.result)
@@ -180,21 +185,13 @@ class _Chain:
         if isinstance(operation, lbir.RequantizeOp):
             moved_sums = replace(last, bias=last.bias + self._per_output(lbir.integers(operation.offset), last))
             shift, mode = operation.shift.value.data, operation.rounding.data
-            self.steps[-1] = _with_rounding(moved_sums, self._read(operation), shift, mode, result)
+            self.steps[-1] = _with_rounding(moved_sums, self.read, shift, mode, result)
             return
         base = lbir.integers(operation.base)
         if not np.all(lbir.integers(operation.ascending) == 1) or np.any(base != base.flat[0]):
             raise NotDescribableError("the thresholds descend, or count from several bases")
         levels = self._per_output(lbir.integers(operation.thresholds), last, 1)
-        self.steps[-1] = _with_thresholds(last, self._read(operation), levels, int(base.flat[0]))
-
-    def _read(self, operation: Operation) -> lbir.IntType:
-        """The range of what the layer before an activation reads."""
-        producer = operation.operands[0].owner
-        while not isinstance(producer, lbir.DenseOp | lbir.ConvOp):
-            assert isinstance(producer, Operation)
-            producer = producer.operands[0].owner
-        return lbir.range_of(producer.input)
+        self.steps[-1] = _with_thresholds(last, self.read, levels, int(base.flat[0]))
 
     def _per_output(self, parameters: Integers, layer: Layer, tail: int = 0) -> Integers:
         """Parameters that broadcast against the tensor (but for `tail` axes) as one for each output of the layer."""
@@ -299,6 +296,19 @@ def with_ties_up(network: IntegerNetwork) -> IntegerNetwork:
     for step in network.steps:
         if isinstance(step, Layer) and isinstance(step.activation, Rounding) and step.activation.mode != "floor":
             step = replace(step, activation=replace(step.activation, mode="ties_up"))
+        steps.append(step)
+    return replace(network, steps=tuple(steps))
+
+
+def with_nearest(network: IntegerNetwork) -> IntegerNetwork:
+    """The same function with each floor division as a rounding to the nearest of odd numbers, which has no ties."""
+    steps: list[Layer | Maximum] = []
+    for step in network.steps:
+        if isinstance(step, Layer) and isinstance(step.activation, Rounding) and step.activation.mode == "floor":
+            shift = step.activation.shift
+            activation = replace(step.activation, shift=shift + 1, mode="half_even")
+            bias = 2 * step.bias + 1 - (1 << shift)
+            step = replace(step, weights=2 * step.weights, bias=bias, activation=activation)
         steps.append(step)
     return replace(network, steps=tuple(steps))
 

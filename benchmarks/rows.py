@@ -17,7 +17,7 @@ from benchmarks import peer_designs
 from benchmarks.cases import REPOSITORY, Case
 from benchmarks.designs import Design, OurDesign, PeerDesign
 from benchmarks.errors import BenchmarkError
-from benchmarks.integer_network import Integers, describe, lower_to_lbir, run, with_ties_up
+from benchmarks.integer_network import Integers, describe, lower_to_lbir, run, with_nearest, with_ties_up
 from benchmarks.results import Row
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
@@ -48,7 +48,8 @@ def measure_row(case: Case, design: Design, flows: str, known: Sequence[Row] = (
     if isinstance(design, OurDesign):
         row, sources, top, ports = _ours(model, design)
     else:
-        built = peer_designs.build(design.peer, design.settings, describe(module), "top", source, result)
+        described = with_nearest(describe(module)) if design.nearest else describe(module)
+        built = peer_designs.build(design.peer, design.settings, described, "top", source, result)
         row, sources = _peers(design, built), built.sources
         top, ports = "top", [source, result]
     row["digest"] = _digest(sources)
