@@ -27,6 +27,9 @@ NETWORKS = (
     "digits/digits_bnn",
     "digits/digits_cnn_w4a4_pot",
 )
+LARGE_MATRICES = ("W_64x64_b4", "W_64x64_b6", "W_64x64_b8")
+LARGE_NETWORKS = ("digits/digits_cnn_w4a4_pot",)
+"""What a plain run leaves out, as it takes about as long as all the rest."""
 LARGE_LAYER = "cnn/c4ml_cnn_mnist10k_bw4_p50"
 GROUPS = ("matrices, 4-bit inputs", "matrices, 8-bit inputs", "binary layer", "networks", "large layer")
 QONNX = "qonnx.custom_op.general"
@@ -117,14 +120,14 @@ def all_cases() -> list[Case]:
     names = sorted(path.stem for path in MATRICES.glob("W_*.npy"))
     for bits in (4, 8):
         for name in names:
-            # the largest take as long as all the others
-            default = not name.startswith(("W_64x64_b6", "W_64x64_b8")) and (bits == 4 or name.startswith("W_16x16"))
+            default = name not in LARGE_MATRICES and (bits == 4 or name.startswith("W_16x16"))
             group = f"matrices, {bits}-bit inputs"
             cases.append(
                 Case(f"{name}_x{bits}", group, lambda n=name, b=bits: matrix_model(stored_matrix(n), b), default)
             )
     cases.append(Case("Wb_64x32_pm1", "binary layer", lambda: sign_model(stored_matrix("Wb_64x32_pm1")), True))
     for network in NETWORKS:
-        cases.append(Case(network.split("/")[1], "networks", lambda n=network: _network(n), True))
+        default = network not in LARGE_NETWORKS
+        cases.append(Case(network.split("/")[1], "networks", lambda n=network: _network(n), default))
     cases.append(Case("dense_200x256", "large layer", _large_layer, False))
     return cases
