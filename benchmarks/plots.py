@@ -28,6 +28,7 @@ STYLE = {
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
     "svg.hashsalt": "c4ml",
+    "svg.fonttype": "none",
 }
 
 
