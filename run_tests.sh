@@ -12,6 +12,6 @@ fi
 python=${PYTHON:-python3}
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
-.venv/bin/ruff check c4ml_xdsl tests examples
+.venv/bin/ruff check c4ml_xdsl tests examples benchmarks
 .venv/bin/pyright --pythonpath .venv/bin/python
 .venv/bin/python -m pytest "$@"

@@ -1,0 +1,151 @@
+"""The command line `python -m benchmarks`."""
+
+import json
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+
+from benchmarks.cases import Case, all_cases
+from benchmarks.designs import Design, all_designs
+from benchmarks.errors import BenchmarkError
+from benchmarks.peer_designs import install_peers, peers_folder
+from benchmarks.results import Row, load_results
+from c4ml_xdsl.errors import C4mlError
+
+Named = TypeVar("Named", Case, Design)
+RESULTS = click.argument("results", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+FLOW = click.option(
+    "--flow", default="ternary", show_default=True, help="ternary, vanilla, binary, mcm, a comma list, or all."
+)
+
+
+@click.group()
+def main() -> None:
+    """Measures this compiler, da4ml and Alkaid on the same cases through one flow."""
+
+
+def _chosen(all_of_them: Sequence[Named], patterns: Sequence[str], what: str) -> list[Named]:
+    """Those whose name fits one of the patterns, the default ones without patterns; raises UsageError for none."""
+    for pattern in patterns:
+        if not any(fnmatchcase(each.name, pattern) for each in all_of_them):
+            raise click.UsageError(f"no {what} is named {pattern}: see python -m benchmarks list")
+    if not patterns:
+        return [each for each in all_of_them if each.default]
+    return [each for each in all_of_them if any(fnmatchcase(each.name, pattern) for pattern in patterns)]
+
+
+@main.command("list")
+def list_command() -> None:
+    """Names the cases and the designs; a * marks what a plain run measures."""
+    for title, named in (("cases", all_cases()), ("designs", all_designs())):
+        click.echo(f"{title}:")
+        for each in named:
+            click.echo(f"  {'*' if each.default else ' '} {each.name}")
+
+
+@main.command("run")
+@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
+@click.option("--designs", multiple=True, metavar="PATTERN", help="Designs by name, with * and ?; may be repeated.")
+@FLOW
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes at a time.")
+@click.option("--timeout", default=1800.0, show_default=True, help="Seconds for one design of one case.")
+@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
+@click.option("-o", "--output", default="benchmarks.json", show_default=True, type=click.Path(path_type=Path))
+def run_command(
+    cases: Sequence[str],
+    designs: Sequence[str],
+    flow: str,
+    jobs: int,
+    timeout: float,
+    again: bool,
+    output: Path,
+) -> None:
+    """Builds, checks and measures every chosen design of every chosen case; finished rows are kept."""
+    from benchmarks.runner import pending, run_tasks
+
+    chosen_designs = _chosen(all_designs(), designs, "design")
+    tasks = [(case, design) for case in _available(_chosen(all_cases(), cases, "case")) for design in chosen_designs]
+    left = pending(tasks, output, flow, again)
+    click.echo(f"{len(tasks) - len(left)} rows are finished, {len(left)} to go")
+
+    def tell(case: Case, design: Design, row: Row) -> None:
+        if "error" in row:
+            click.echo(f"{case.name} {design.name}: {row['error']}")
+            return
+        figures = [f"{name} {each['sites']} sites {each['delay_ps']} ps" for name, each in row["flows"].items()]
+        click.echo(f"{case.name} {design.name}: {', '.join(figures)}, {row['total_seconds']} s")
+
+    run_tasks(left, output, flow, jobs, timeout, tell)
+
+
+def _available(cases: Sequence[Case]) -> list[Case]:
+    """The cases whose models are there; the others are named."""
+    found: list[Case] = []
+    for case in cases:
+        try:
+            case.load()
+        except BenchmarkError as error:
+            click.echo(f"skipped {case.name}: {error}")
+        else:
+            found.append(case)
+    return found
+
+
+@main.command("row")
+@click.argument("case_name", metavar="CASE")
+@click.argument("design_name", metavar="DESIGN")
+@FLOW
+@click.option("--known", type=click.Path(path_type=Path), help="Results whose equal designs aren't measured again.")
+def row_command(case_name: str, design_name: str, flow: str, known: Path | None) -> None:
+    """Builds, checks and measures one design of one case, and prints its entry of the results."""
+    from benchmarks.rows import measure_row
+
+    case = _chosen(all_cases(), [case_name], "case")[0]
+    design = _chosen(all_designs(), [design_name], "design")[0]
+    others = {} if known is None else load_results(known).get(case.name, {})
+    rows = [row for row in others.values() if "error" not in row]
+    try:
+        click.echo(json.dumps(measure_row(case, design, flow, rows)))
+    except (BenchmarkError, C4mlError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+
+
+@main.command("table")
+@RESULTS
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write Markdown to a file.")
+def table_command(results: Path, output: Path | None) -> None:
+    """Compares, per case and goal, ours with the best peer, and our estimates with what was measured."""
+    from benchmarks.table import tables, to_markdown, to_terminal
+
+    made = tables(load_results(results))
+    for each in made:
+        Console(width=None if sys.stdout.isatty() else 160).print(to_terminal(each))
+    if output is not None:
+        output.write_text("\n\n".join(to_markdown(each) for each in made) + "\n")
+
+
+@main.command("plot")
+@RESULTS
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the pictures.")
+def plot_command(results: Path, output: Path) -> None:
+    """Draws LUT sites against delay, a picture for each group of cases, as SVG and PNG."""
+    from benchmarks.plots import draw
+
+    for path in draw(load_results(results), output):
+        click.echo(f"wrote {path}")
+
+
+@main.command("peers-install")
+def peers_install_command() -> None:
+    """Installs da4ml and Alkaid in an environment of their own: in `$C4ML_PEERS`, else in the user's cache."""
+    click.echo(f"installing the peers in {peers_folder()}")
+    install_peers()
+
+
+if __name__ == "__main__":
+    main()
