@@ -18,7 +18,13 @@ from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 COMPILE_OPTIONS = [
-    click.option("--minimize", type=click.Choice(["area", "delay", "balanced"]), default="balanced", show_default=True),
+    click.option(
+        "--minimize",
+        type=click.Choice(["area", "delay", "balanced"]),
+        default="balanced",
+        show_default=True,
+        help="LUTs, the time through the circuit, or LUTs in as few levels of adders as there are without sharing.",
+    ),
     click.option(
         "--strategy",
         type=click.Choice(["auto", "direct", "shared"]),

@@ -23,7 +23,8 @@ class NeuronShareSums(ModulePass):
     Builds all sums of a layer from rows that they share: adders of two operands, or of three for the target `xilinx`.
 
     Sums of the same values are solved together, as a constant matrix times a vector. Sums of more than 57 bits are
-    left to neuron-expand-sums.
+    left to neuron-expand-sums. For `balanced` and `delay` no sum gets later than the latest would be without sharing,
+    as far as that can be had; for `delay` rows of three are carry-save adders, with their cost.
 
     Before:
     ```mlir

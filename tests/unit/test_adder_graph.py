@@ -100,3 +100,16 @@ def test_sums_beyond_60_bits_are_refused() -> None:
         share_sums(np.array([[1 << 40]]), [0], [(0, 1 << 20)], arity=3)
     with pytest.raises(TooLargeError):
         share_sums(np.array([[1]]), [1 << 58], [(0, 1)], arity=3)
+
+
+@pytest.mark.parametrize("carry_save", [False, True])
+def test_a_deadline_is_kept_at_a_small_price(carry_save: bool) -> None:
+    problem = random_layer(32, 32, 4)
+    free = share_sums(*problem, arity=3, iterations=8000, carry_save=carry_save)
+    soon = share_sums(*problem, arity=3, iterations=8000, carry_save=carry_save, slack=0)
+    alone = [share_sums(problem[0][i : i + 1], [0], problem[2], 3, iterations=0, slack=0, carry_save=carry_save)
+             for i in range(32)]  # fmt: skip
+    check(problem, soon, 3)
+    assert soon.delay < free.delay
+    assert soon.delay <= max(each.delay for each in alone)
+    assert soon.sites < 1.1 * free.sites

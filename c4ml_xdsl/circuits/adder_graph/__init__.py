@@ -98,8 +98,10 @@ def share_sums(
     A small graph of adders for `coefficients @ x + constants`.
 
     `coefficients` has shape (sums, inputs), `ranges` the lowest and highest integer of each input. `arity` is how many
-    summands a row may have. `iterations` overrides what `effort` stands for. Raises TooLargeError for sums of more
-    than 57 bits.
+    summands a row may have, and `carry_save` whether rows of three are carry-save adders in front of rows of two.
+    `slack` is by how many picoseconds sums may be later than the latest would be without sharing: more of them cost
+    as much as many sites, so it is met where it can be; None for any delay. `iterations` overrides what `effort`
+    stands for. Raises TooLargeError for sums of more than 57 bits.
     """
     magnitudes = np.array([max(abs(low), abs(high)) for low, high in ranges], object)
     largest = [int(each) for each in (np.abs(coefficients).astype(object) @ magnitudes).tolist()]

@@ -2,7 +2,8 @@
 //
 // A row adds two operands, or three where the target has such adders. It costs one site a bit of its result, but for
 // the low bits where at most one operand lives, which pass by. The order is the one in which a synthesis flow rebuilds
-// such trees: the earliest operands first, of these the narrowest, and one row of two where the number is even.
+// such trees: the earliest operands first, of these the narrowest, and one row of two where the number is even. With
+// carry-save adders it is our own: as early as a simple rule makes it.
 #pragma once
 
 #include <algorithm>

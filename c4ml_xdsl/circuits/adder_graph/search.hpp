@@ -3,6 +3,9 @@
 // A pattern is a common part of lists, of any length, up to a shift and a sign. It is found by laying lists over each
 // other at every offset at which two terms meet. What a pattern saves is the difference of the lists' own costs.
 // Ruin and recreate (Schrimpf et al. 2000) takes a few nodes apart and shares again what that has changed.
+//
+// Where there is a deadline, each value has a required time, as in static timing analysis: a pattern that would make a
+// list later than its readers can wait for counts as that much dearer, and so do late outputs when changes are judged.
 #pragma once
 
 #include <array>
