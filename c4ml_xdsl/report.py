@@ -22,6 +22,7 @@ from c4ml_xdsl.circuits.cost import (
 )
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.proofs import LayerProof
+from c4ml_xdsl.transforms.convert_neuron_to_hw import TABLES
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                 {
                     "name": each.sym_name.data,
                     "op": cast(StringAttr, comment).data if comment is not None else "",
-                    "strategy": strategy if adders else "direct",
+                    "strategy": _strategy(each, strategy, adders),
                     "instances": count,
                     "adders": adders * count,
                     "lut": cost.lut * count,
@@ -160,6 +161,14 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                 }
             )
     return entries
+
+
+def _strategy(module: hw.HWModuleOp, strategy: str, adders: int) -> str:
+    """How a layer is built: tables, adders, or both."""
+    arithmetic = strategy if adders else "direct"
+    if TABLES not in module.attributes:
+        return arithmetic
+    return f"table, {arithmetic}" if adders else "table"
 
 
 def add_proofs(layers: list[dict[str, Any]], proofs: Sequence[LayerProof]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ form; passes choose how it is built and rewrite it into rows of few shifted oper
 thresholds and requantisations keep their meaning down to here, so circuit optimisation can use it.
 """
 
+import math
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, SymbolNameConstraint, i64
@@ -309,6 +310,47 @@ class TableOp(IRDLOperation):
 
 
 @irdl_op_definition
+class LookupOp(IRDLOperation):
+    """
+    A function of several values by its results: one for each combination of what the operands can be.
+
+    They are in the order of the operands' integers, from the lowest ones on, the last operand's first.
+
+    ```mlir
+    %y = neuron.lookup %b, %c in [0, 1, 1, 2, 2, 2, 2, 3] : !lbir.int<0, 3>, !lbir.int<0, 1> -> !lbir.int<0, 3>
+    ```
+    """
+
+    name = "neuron.lookup"
+
+    terms = var_operand_def(IntType)
+    entries = prop_def(NumbersAttr)
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$terms `in` $entries attr-dict `:` type($terms) `->` type($result)"
+
+    @staticmethod
+    def of(terms: Sequence[SSAValue], entries: Sequence[int], result_type: IntType) -> "LookupOp":
+        """A look-up; the caller gives a range that holds the entries."""
+        properties = {"entries": NumbersAttr.of(entries)}
+        return LookupOp.create(operands=terms, result_types=[result_type], properties=properties)
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """The lowest and the highest integer of each operand."""
+        return tuple((element.low, element.high) for element in map(range_of, self.terms))
+
+    def verify_(self) -> None:
+        count = math.prod(high - low + 1 for low, high in self.ranges)
+        values = self.entries.data
+        if len(values) != count:
+            raise VerifyException(f"{count} combinations have {len(values)} entries")
+        if min(values) < range_of(self.result).low or max(values) > range_of(self.result).high:
+            raise VerifyException("an entry leaves the result's range")
+
+
+@irdl_op_definition
 class MaxOp(IRDLOperation):
     """
     The largest of its operands.
@@ -375,4 +417,7 @@ class MultiplyOp(IRDLOperation):
             raise VerifyException(f"the range {element} doesn't hold {low} to {high}")
 
 
-Neuron = Dialect("neuron", [LayerOp, YieldOp, ConstantOp, SumOp, RequantizeOp, ThresholdOp, TableOp, MaxOp, MultiplyOp])
+Neuron = Dialect(
+    "neuron",
+    [LayerOp, YieldOp, ConstantOp, SumOp, RequantizeOp, ThresholdOp, TableOp, LookupOp, MaxOp, MultiplyOp],
+)

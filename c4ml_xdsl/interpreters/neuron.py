@@ -1,5 +1,7 @@
 """Runs a `neuron.layer` on a batch: one array of samples a scalar."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 
@@ -15,11 +17,12 @@ def run_layer(layer: neuron.LayerOp, inputs: Integers) -> Integers:
     values: dict[SSAValue, Integers] = dict(zip(block.args, inputs, strict=True))
     for operation in block.ops:
         if not isinstance(operation, neuron.YieldOp):
-            values[operation.results[0]] = _evaluate(operation, values, inputs.shape[1])
+            values[operation.results[0]] = evaluate_operation(operation, values, inputs.shape[1])
     return np.stack([values[value] for value in layer.yielded])
 
 
-def _evaluate(operation: Operation, values: dict[SSAValue, Integers], samples: int) -> Integers:
+def evaluate_operation(operation: Operation, values: Mapping[SSAValue, Integers], samples: int) -> Integers:
+    """An operation's result for each sample, from those that it reads."""
     match operation:
         case neuron.ConstantOp():
             return np.full(samples, operation.value.value.data, np.int64)
@@ -40,6 +43,10 @@ def _evaluate(operation: Operation, values: dict[SSAValue, Integers], samples: i
         case neuron.TableOp():
             low = range_of(operation.input).low
             return np.array(operation.table.data, np.int64)[values[operation.input] - low]
+        case neuron.LookupOp():
+            sizes = [high - low + 1 for low, high in operation.ranges]
+            places = tuple(values[term] - low for term, (low, _) in zip(operation.terms, operation.ranges, strict=True))
+            return np.array(operation.entries.data, np.int64).reshape(sizes)[places]
         case neuron.MaxOp():
             return np.maximum.reduce([values[term] for term in operation.terms])
         case neuron.MultiplyOp():

@@ -27,10 +27,11 @@ COMPILE_OPTIONS = [
     ),
     click.option(
         "--strategy",
-        type=click.Choice(["auto", "direct", "shared"]),
+        type=click.Choice(["auto", "direct", "shared", "table"]),
         default="auto",
         show_default=True,
-        help="Sums of a layer share adders, or each is built by itself (direct).",
+        help="Sums of a layer share adders, each is built by itself (direct), or neurons of up to 14 input bits become "
+        "truth tables (table); auto makes tables where they are smaller.",
     ),
     click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True),
     click.option(

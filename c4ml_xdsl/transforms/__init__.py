@@ -14,6 +14,7 @@ PASSES = {
     "lbir-infer-ranges": "LbirInferRanges",
     "lbir-unroll-neurons": "LbirUnrollNeurons",
     "neuron-fold-offsets": "NeuronFoldOffsets",
+    "neuron-tabulate": "NeuronTabulate",
     "neuron-share-sums": "NeuronShareSums",
     "neuron-expand-sums": "NeuronExpandSums",
     "convert-neuron-to-hw": "ConvertNeuronToHw",

@@ -3,17 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import hw
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from c4ml_xdsl.circuits.step_function import StepFunction
-from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.circuits.table_decomposition import Aim, decompose
+from c4ml_xdsl.dialects import comb, lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.interpreters.lbir import moved
 from c4ml_xdsl.numerics.chain import Integers
@@ -22,10 +24,11 @@ from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
 
 COMMENT, NODE, AXES, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.axes", "c4ml.inputs", "c4ml.outputs"
-OPERATIONS = "c4ml.operations"
+OPERATIONS, TABLES = "c4ml.operations", "c4ml.tables"
 """
 Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives, how that is transposed to the
-instances' rows, and the positions of the operations that it stands for in the folded network; the top's ports.
+instances' rows, and the positions of the operations that it stands for in the folded network; the top's ports; how many
+values are truth tables of the inputs.
 """
 
 
@@ -76,9 +79,9 @@ class ConvertNeuronToHw(ModulePass):
 
     name = "convert-neuron-to-hw"
 
+    minimize: Literal["area", "delay", "balanced"] = "balanced"
+    """For `delay` rows of three are carry-save adders in front of rows of two, and tables have few levels."""
     top: str | None = None
-    carry_save: bool = False
-    """Whether rows of three are carry-save adders in front of rows of two."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         calls: dict[str, lbir.CallOp] = {}
@@ -95,7 +98,7 @@ class ConvertNeuronToHw(ModulePass):
             if isinstance(layer, neuron.LayerOp):
                 call = calls.get(layer.sym_name.data)
                 if call is not None:
-                    module = _convert_layer(layer, lbir.range_of(call.result).bits, self.carry_save)
+                    module = _convert_layer(layer, lbir.range_of(call.result).bits, self.minimize)
                     if call.node is not None:
                         module.attributes[NODE] = call.node
                     if call.axes is not None:
@@ -127,7 +130,7 @@ def port_names(count: int) -> list[str]:
     return ["x"] if count == 1 else [f"in_{chr(ord('a') + i)}" if i < 26 else f"in_{i}" for i in range(count)]
 
 
-def _convert_layer(layer: neuron.LayerOp, output_bits: int, carry_save: bool) -> hw.HWModuleOp:
+def _convert_layer(layer: neuron.LayerOp, output_bits: int, minimize: Aim) -> hw.HWModuleOp:
     arguments = layer.body.block.args
     groups: list[Sequence[SSAValue]] = []
     for size in layer.sizes:
@@ -140,7 +143,7 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int, carry_save: bool) ->
     ]
     block = Block(arg_types=[port_type for _, port_type in inputs])
     builder = CombBuilder()
-    lowering = LayerLowering(builder, carry_save)
+    lowering = LayerLowering(builder, minimize)
     for port, (name, _), width, group in zip(block.args, inputs, widths, groups, strict=True):
         port.name_hint = name
         for index, argument in enumerate(group):
@@ -158,14 +161,17 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int, carry_save: bool) ->
     module = _module(layer.sym_name.data, inputs, [("y", packed.type)], block)
     if layer.description is not None:
         module.attributes[COMMENT] = layer.description
+    tables = sum(isinstance(operation, neuron.LookupOp) for operation in layer.body.block.ops)
+    if tables:
+        module.attributes[TABLES] = IntegerAttr(tables, i64)
     return module
 
 
 class LayerLowering:
     """Lowers the scalar operations of one layer."""
 
-    def __init__(self, builder: CombBuilder, carry_save: bool):
-        self.builder, self.carry_save = builder, carry_save
+    def __init__(self, builder: CombBuilder, minimize: Aim):
+        self.builder, self.minimize = builder, minimize
         self.activations = ActivationLowering(builder)
         self.values: dict[SSAValue, SSAValue] = {}
 
@@ -183,6 +189,8 @@ class LayerLowering:
                 result = self.threshold(operation)
             case neuron.TableOp():
                 result = self.table(operation)
+            case neuron.LookupOp():
+                result = self.lookup(operation)
             case neuron.MaxOp():
                 result = self.maximum(operation)
             case neuron.MultiplyOp():
@@ -207,7 +215,7 @@ class LayerLowering:
             Summand(self.values[term], lbir.range_of(term).signed, abs(coefficient).bit_length() - 1, coefficient < 0)
             for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True)
         ]
-        row = carry_save_row if self.carry_save else plain_row
+        row = carry_save_row if self.minimize == "delay" else plain_row
         return row(self.builder, summands, operation.constant.value.data, width)
 
     def maximum(self, operation: neuron.MaxOp) -> SSAValue:
@@ -245,6 +253,18 @@ class LayerLowering:
     def steps(self, function: StepFunction, term: SSAValue, result: SSAValue) -> SSAValue:
         """A step function of a value."""
         return self.activations.steps(function, self.values[term], lbir.range_of(term), lbir.range_of(result).bits)
+
+    def lookup(self, operation: neuron.LookupOp) -> SSAValue:
+        """The truth tables of a plan, each the size of a LUT."""
+        bits = lbir.range_of(operation.result).bits
+        plan = decompose(operation.ranges, operation.entries.data, bits, self.minimize)
+        known: list[SSAValue] = []
+        for term in operation.terms:
+            value = self.values[term]
+            known += [self.builder.extract(value, position, 1) for position in range(comb.width_of(value))]
+        for table in plan.tables:
+            known.append(self.activations.table([known[each] for each in table.inputs], table.entries))
+        return self.builder.concat([known[each] for each in reversed(plan.outputs)])
 
 
 class _Wires:

@@ -18,6 +18,7 @@ from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
 from c4ml_xdsl.transforms.neuron_share_sums import NeuronShareSums
+from c4ml_xdsl.transforms.neuron_tabulate import NeuronTabulate
 from c4ml_xdsl.transforms.qonnx_fold_constants import QonnxFoldConstants
 from c4ml_xdsl.transforms.qonnx_infer_shapes import QonnxInferShapes
 
@@ -50,7 +51,7 @@ class ConvertQonnxToHw(ModulePass):
     name = "convert-qonnx-to-hw"
 
     input_type: str | None = None
-    strategy: Literal["auto", "direct", "shared"] = "auto"
+    strategy: Literal["auto", "direct", "shared", "table"] = "auto"
     target: Literal["xilinx", "generic"] = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
@@ -72,12 +73,19 @@ class ConvertQonnxToHw(ModulePass):
         return (
             LbirUnrollNeurons(),
             NeuronFoldOffsets(),
+            *self._tables(),
             *(() if self.strategy == "direct" else (shared,)),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
-            ConvertNeuronToHw(top=self.top, carry_save=self.minimize == "delay"),
+            ConvertNeuronToHw(minimize=self.minimize, top=self.top),
             CombSimplify(),
             HwLegalizeNames(),
         )
+
+    def _tables(self) -> tuple[ModulePass, ...]:
+        """The pass that makes tables, where the strategy allows them."""
+        if self.strategy not in ("auto", "table"):
+            return ()
+        return (NeuronTabulate(self.strategy, self.target, self.minimize, self.effort),)
 
     def passes(self) -> tuple[ModulePass, ...]:
         """The whole pipeline."""

@@ -1,5 +1,6 @@
 """The pass `neuron-share-sums`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
 from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 
 SLACK: dict[Literal["area", "delay", "balanced"], int | None] = {"area": None, "balanced": 0, "delay": -500}
@@ -74,12 +76,7 @@ class NeuronShareSums(ModulePass):
         """The operations in the place of some sums, which are erased; the sums themselves where they are too large."""
         if not sums:
             return []
-        inputs = list(dict.fromkeys(term for operation in sums for term in operation.terms))
-        numbers = {value: number for number, value in enumerate(inputs)}
-        coefficients = np.zeros((len(sums), len(inputs)), np.int64)
-        for row, operation in zip(coefficients, sums, strict=True):
-            for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
-                row[numbers[term]] += coefficient
+        coefficients, inputs = coefficients_of(sums)
         constants = [operation.constant.value.data for operation in sums]
         elements = [lbir.range_of(value) for value in inputs]
         try:
@@ -95,6 +92,17 @@ class NeuronShareSums(ModulePass):
         except TooLargeError:
             return list(sums)
         return _write(graph, sums, inputs)
+
+
+def coefficients_of(sums: Sequence[neuron.SumOp]) -> tuple[Integers, list[SSAValue]]:
+    """The matrix (sums, inputs) that sums are, and the inputs."""
+    inputs = list(dict.fromkeys(term for operation in sums for term in operation.terms))
+    numbers = {value: number for number, value in enumerate(inputs)}
+    coefficients = np.zeros((len(sums), len(inputs)), np.int64)
+    for row, operation in zip(coefficients, sums, strict=True):
+        for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
+            row[numbers[term]] += coefficient
+    return coefficients, inputs
 
 
 def _stages(layer: neuron.LayerOp) -> list[tuple[list[neuron.SumOp], list[Operation]]]:

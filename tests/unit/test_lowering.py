@@ -56,7 +56,7 @@ def check_layer(
     NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
-    ConvertNeuronToHw(carry_save=carry_save).apply(Context(), module)
+    ConvertNeuronToHw(minimize="delay" if carry_save else "balanced").apply(Context(), module)
     module.verify()
     found = HwInterpreter(module).run("net", {"x": pack(x, element.bits)})["y"]
     np.testing.assert_array_equal(unpack(found, 1, output.bits, output.signed)[:, 0], want)
