@@ -40,7 +40,7 @@ LARGEST_TABLE = 8
 BEAM, BRANCHES = 4, 6
 """How many beginnings are kept, and how many ways to go on are tried from each."""
 
-LARGEST_TRIAL = 1 << 21
+LARGEST_TRIAL = 1 << 19
 """The entries looked at to compare bound sets in one step, so the sets are fewer where the table is large."""
 
 LEVEL_SITES: dict[Aim, int] = {"area": 1, "balanced": 50, "delay": 400}
@@ -251,7 +251,7 @@ def _plan(function: _Function, positions: Sequence[int], input_bits: int, aim: A
         for beginning in beam:
             if len(beginning.rest.bits) > LUT_INPUTS:
                 chosen = _bound_sets(beginning, aim)
-                grown += [_bound(beginning, bound, aim) for bound in chosen]
+                grown += [_bound(beginning, bound) for bound in chosen]
         for beginning in grown:
             plan = beginning.finished(positions, LARGEST_TABLE)
             if plan is not None and (best is None or plan.objective(aim) < best.objective(aim)):
@@ -311,7 +311,7 @@ def _spread(places: Integers, width: int) -> Integers:
     return (bits[None] << places[:, None, :]).sum(axis=2)
 
 
-def _bound(beginning: _Beginning, bound: tuple[int, ...], aim: Aim) -> _Beginning:
+def _bound(beginning: _Beginning, bound: tuple[int, ...]) -> _Beginning:
     """Binds the bits at some positions: tables of their class, and the function of it and the other bits."""
     rest = beginning.rest
     count, size = len(rest.bits), len(bound)
@@ -352,7 +352,8 @@ def _codes(classes: Integers, size: int) -> tuple[Integers, dict[int, int]]:
     """
     A code for each assignment of the bound bits, and which of the code's bits are which of the bound bits.
 
-    Classes are numbered in the order of their columns. A bound bit is a bit of the code where the classes with and
+    Classes are numbered in the order of their columns, by a Gray code where a bit were else a parity: synthesis takes
+    parities apart and doesn't find the way back. A bound bit is a bit of the code where the classes with and
     without it are so few that the code doesn't become longer; assignments of one class may then have different codes.
     """
     width = int(classes.max()).bit_length()
@@ -372,4 +373,12 @@ def _codes(classes: Integers, size: int) -> tuple[Integers, dict[int, int]]:
     for each in range(1 << len(direct)):
         chosen = part == each
         code[chosen] |= np.unique(classes[chosen], return_inverse=True)[1].reshape(-1)
+    if any(_is_parity(code >> position & 1) for position in range(low)):
+        code ^= (code & ((1 << low) - 1)) >> 1
     return code, {width - 1 - number: position for number, position in enumerate(direct)}
+
+
+def _is_parity(entries: Integers) -> bool:
+    """Whether a table is the parity of all its inputs, or the inverse, and these are many."""
+    parity = np.bitwise_count(np.arange(len(entries))) & 1
+    return len(entries) >= 16 and bool(np.all(entries == parity) or np.all(entries != parity))

@@ -76,31 +76,34 @@ class NeuronTabulate(ModulePass):
 
     def tabulate(self, layer: neuron.LayerOp) -> None:
         """Replaces the values of one layer for which that is chosen."""
-        found = _candidates(layer, MAXIMUM_INPUT_BITS if self.strategy == "table" else MOST_BITS[self.effort])
-        if self.strategy == "auto":
-            found = _affordable(found, MOST_ENTRIES[self.effort])
-        look_ups = [_look_up(each) for each in found]
-        if self.strategy == "auto" and found:
-            arithmetic = _Arithmetic(found, self.target)
-            kept: list[neuron.LookupOp | None] = []
-            for number, look_up in enumerate(look_ups):
-                bits = lbir.range_of(look_up.result).bits
-                plan = decompose(look_up.ranges, look_up.entries.data, bits, self.minimize)
-                worth = plan.sites <= WORTH[self.minimize] * arithmetic.sites(number)
-                kept.append(look_up if worth else None)
-        else:
-            kept = [*look_ups]
         block = layer.body.block
-        for candidate, look_up in zip(found, kept, strict=True):
-            if look_up is not None:
-                value = candidate.value
-                block.insert_op_before(look_up, candidate.operations[-1])
-                look_up.result.name_hint = value.name_hint
-                value.replace_all_uses_with(look_up.result)
+        chosen = self.chosen(layer)
+        for candidate, entries in chosen:
+            value = candidate.value
+            look_up = neuron.LookupOp.of(candidate.arguments, entries, lbir.range_of(value))
+            look_up.result.name_hint = value.name_hint
+            block.insert_op_before(look_up, candidate.operations[-1])
+            value.replace_all_uses_with(look_up.result)
+        replaced = dict.fromkeys(operation for candidate, _ in chosen for operation in candidate.operations)
         for operation in reversed(list(block.ops)):
-            if not isinstance(operation, neuron.YieldOp) and operation.results[0].first_use is None:
+            if operation in replaced and operation.results[0].first_use is None:
                 operation.detach()
                 operation.erase()
+
+    def chosen(self, layer: neuron.LayerOp) -> list[tuple["_Candidate", tuple[int, ...]]]:
+        """The values that become look-ups, and their entries."""
+        if self.strategy == "table":
+            return [(each, _entries(each)) for each in _candidates(layer, MAXIMUM_INPUT_BITS)]
+        found = _affordable(_candidates(layer, MOST_BITS[self.effort]), MOST_ENTRIES[self.effort])
+        arithmetic = _Arithmetic(found, self.target)
+        chosen: list[tuple[_Candidate, tuple[int, ...]]] = []
+        for candidate in found:
+            ranges = tuple((each.low, each.high) for each in map(lbir.range_of, candidate.arguments))
+            entries = _entries(candidate)
+            plan = decompose(ranges, entries, lbir.range_of(candidate.value).bits, self.minimize)
+            if plan.sites <= WORTH[self.minimize] * arithmetic.sites(candidate):
+                chosen.append((candidate, entries))
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ def _candidates(layer: neuron.LayerOp, most: int) -> list[_Candidate]:
     found: list[_Candidate] = []
     for operation in operations:
         value = operation.results[0] if operation.results else None
-        if value is None or isinstance(operation, neuron.ConstantOp | neuron.LookupOp) or value not in cones:
-            continue
+        if value is None or isinstance(operation, neuron.LookupOp) or not cones.get(value):
+            continue  # not a value, one already, too many bits or a constant
         readers = [use.operation for use in value.uses]
         if any(not reader.results or reader.results[0] not in cones for reader in readers):
             found.append(_Candidate(value, tuple(cones[value]), tuple(_behind(value))))
@@ -182,8 +185,8 @@ def _affordable(candidates: list[_Candidate], most: int) -> list[_Candidate]:
     return candidates
 
 
-def _look_up(candidate: _Candidate) -> neuron.LookupOp:
-    """The value for all that its arguments can be."""
+def _entries(candidate: _Candidate) -> tuple[int, ...]:
+    """The value for all that its arguments can be, the last one's integers first."""
     ranges = [lbir.range_of(argument) for argument in candidate.arguments]
     grid = np.indices([each.high - each.low + 1 for each in ranges], np.int64).reshape(len(ranges), -1)
     values: dict[SSAValue, Integers] = {
@@ -192,24 +195,22 @@ def _look_up(candidate: _Candidate) -> neuron.LookupOp:
     for operation in candidate.operations:
         element = lbir.range_of(operation.results[0])
         result = evaluate_operation(operation, values, grid.shape[1])
-        # what is known to leave no range may do so for integers that don't occur together
+        # a range that is known to be narrower holds for the integers that occur together
         values[operation.results[0]] = np.clip(result, element.low, element.high)
-    entries = values[candidate.value]
-    return neuron.LookupOp.of(candidate.arguments, entries.tolist(), lbir.range_of(candidate.value))
+    return tuple(values[candidate.value].tolist())
 
 
 class _Arithmetic:
     """An estimate of the LUT sites of candidates that stay as they are; what several read they pay together."""
 
     def __init__(self, candidates: Sequence[_Candidate], target: Target):
-        self.candidates = candidates
         self.readers = Counter(operation for each in candidates for operation in each.operations)
-        self.sums = _shares([each for each in self.readers if isinstance(each, neuron.SumOp)], target)
+        sums = [each for each in self.readers if isinstance(each, neuron.SumOp)]
+        self.sums = _shares(sums, target) if sums else {}
 
-    def sites(self, number: int) -> float:
+    def sites(self, candidate: _Candidate) -> float:
         """Those of one candidate."""
-        operations = self.candidates[number].operations
-        return sum(self._sites(operation) / self.readers[operation] for operation in operations)
+        return sum(self._sites(operation) / self.readers[operation] for operation in candidate.operations)
 
     def _sites(self, operation: Operation) -> float:
         result = lbir.range_of(operation.results[0])
