@@ -161,10 +161,10 @@ NETWORKS: tuple[Callable[[np.random.Generator], ModuleOp], ...] = (
 )
 
 
-def lowered(module: ModuleOp, target: str = "xilinx") -> ModuleOp:
+def lowered(module: ModuleOp, target: str = "xilinx", strategy: str = "shared") -> ModuleOp:
     """The network's design."""
     design = module.clone()
-    for each in ConvertQonnxToHw(target=target).to_hw():  # type: ignore[arg-type]
+    for each in ConvertQonnxToHw(target=target, strategy=strategy).to_hw():  # type: ignore[arg-type]
         each.apply(Context(), design)
     design.verify()
     return design

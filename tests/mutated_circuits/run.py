@@ -50,7 +50,7 @@ def run(count: int, seed: int = 0) -> Outcome:
         for build in NETWORKS:
             network = build(random)
             target = "xilinx" if random.integers(2) else "generic"
-            design = lowered(network, target)
+            design = lowered(network, target, str(random.choice(["shared", "table"])))
             proofs = prove(network, design)
             if any(proof.status != "proved" for proof in proofs):
                 outcome.mistakes.append(f"{build.__name__}: not proved without a fault: {proofs}")

@@ -1,5 +1,6 @@
 """What a random model must show: it is exact at every level, or refused by name and reason."""
 
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -26,16 +27,27 @@ class Tally:
         self.reasons += other.reasons
 
 
-def judge(model: onnx.ModelProto, tally: Tally, *, vectors: int = 48, simulator: str | None = None) -> None:
+def judge(
+    model: onnx.ModelProto,
+    tally: Tally,
+    *,
+    vectors: int = 48,
+    simulator: str | None = None,
+    strategy: str | None = None,
+) -> None:
     """
     Compiles a model, which compares reference, lbir and hw; with `simulator` the Verilog too.
+
+    The strategy is the same for the same model unless one is given.
 
     Raises VerificationError or AssertionError for a fault; anything else that is raised is a crash.
     """
     refusal: UnsupportedModelError | None = None
     circuit: Circuit | None = None
+    if strategy is None:  # most of these models are so small that tables would be all that is tested
+        strategy = ("shared", "auto", "table")[zlib.crc32(model.SerializeToString(deterministic=True)) % 3]
     try:
-        circuit = c4ml.compile(model, vectors=vectors, effort="fast")
+        circuit = c4ml.compile(model, vectors=vectors, effort="fast", strategy=strategy)
     except UnsupportedModelError as error:
         refusal = error
     if refusal is not None:

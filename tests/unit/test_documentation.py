@@ -55,7 +55,7 @@ REQUIRED = {
 
 ENVIRONMENT = {
     "comb": '%a, %b, %c, %d = "test.op"() : () -> (i4, i4, i1, i1)',
-    "neuron": '%a, %b = "test.op"() : () -> (!lbir.int<-8, 7>, !lbir.int<0, 3>)',
+    "neuron": '%a, %b, %c = "test.op"() : () -> (!lbir.int<-8, 7>, !lbir.int<0, 3>, !lbir.int<0, 1>)',
     "lbir": '%x, %w, %image, %scalar = "test.op"() : () -> (tensor<1x2x!lbir.int<0, 7>>, tensor<1x2x!lbir.int<0, 7>>, '
     "tensor<1x1x4x!lbir.int<0, 7>>, tensor<1x1x!lbir.int<0, 7>>)",
 }

@@ -20,10 +20,13 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
+from c4ml_xdsl.transforms.neuron_tabulate import NeuronTabulate
 
 
-def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Operation]], target: str) -> None:
-    """Builds a layer whose last operation is its result, lowers it and compares both levels."""
+def check_layer(
+    inputs: list[IntType], build: Callable[[list[SSAValue]], list[Operation]], target: str, tables: bool = False
+) -> None:
+    """Builds a layer whose last operation is its result, lowers it, by tables if these are few, and compares levels."""
     block = Block(arg_types=inputs)
     block.add_ops(build(list(block.args)))
     assert block.last_op is not None
@@ -48,6 +51,11 @@ def check_layer(inputs: list[IntType], build: Callable[[list[SSAValue]], list[Op
     NeuronFoldOffsets().apply(Context(), module)
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
+    if tables and sum(each.bits for each in inputs) <= 9:
+        NeuronTabulate(strategy="table").apply(Context(), module)
+        module.verify()
+        assert not any(isinstance(operation, neuron.SumOp) for operation in layer.body.block.ops)
+        np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
     NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
@@ -117,14 +125,15 @@ def test_table(element: IntType, data: st.DataObject) -> None:
     st.lists(st.integers(-300, 300).filter(bool), min_size=1, max_size=12),
     st.integers(-100, 100),
     st.sampled_from(["xilinx", "generic"]),
+    st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
-def test_sum(element: IntType, coefficients: list[int], constant: int, target: str) -> None:
+def test_sum(element: IntType, coefficients: list[int], constant: int, target: str, tables: bool) -> None:
     def build(values: list[SSAValue]) -> list[Operation]:
         low, high = neuron.interval(values, coefficients, constant)
         return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
 
-    check_layer([element] * len(coefficients), build, target)
+    check_layer([element] * len(coefficients), build, target, tables)
 
 
 def add_reader(operations: list[Operation], shared: bool) -> list[Operation]:
@@ -153,6 +162,7 @@ factors = st.lists(st.integers(-9, 9).filter(bool), min_size=1, max_size=2)
     st.sampled_from(list(RoundingMode)),
     ranges,
     st.booleans(),
+    st.booleans(),
 )
 @settings(max_examples=600, deadline=None)
 def test_requantized_sum(
@@ -165,6 +175,7 @@ def test_requantized_sum(
     mode: RoundingMode,
     target: IntType,
     shared: bool,
+    tables: bool,
 ) -> None:
     """Offsets move into the sum unless it is shared; sums whose low bits are always the same have no ties, or all."""
     properties = {
@@ -178,7 +189,7 @@ def test_requantized_sum(
         activation = neuron.RequantizeOp.create(operands=[total.result], properties=properties, result_types=[target])
         return add_reader([total, activation], shared)
 
-    check_layer([element] * len(coefficients), build, "xilinx")
+    check_layer([element] * len(coefficients), build, "xilinx", tables)
 
 
 @given(
@@ -187,6 +198,7 @@ def test_requantized_sum(
     st.integers(-100, 100),
     st.lists(st.fractions(0, 1), min_size=1, max_size=20),
     st.integers(-9, 9),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
 )
@@ -199,6 +211,7 @@ def test_thresholds_of_a_sum(
     base: int,
     falling: bool,
     shared: bool,
+    tables: bool,
 ) -> None:
     """Thresholds move with the sum, and falling ones may negate it."""
 
@@ -217,7 +230,7 @@ def test_thresholds_of_a_sum(
         )
         return add_reader([total, activation], shared)
 
-    check_layer([element] * len(coefficients), build, "generic")
+    check_layer([element] * len(coefficients), build, "generic", tables)
 
 
 @given(st.integers(1, 1 << 40))
