@@ -161,10 +161,11 @@ NETWORKS: tuple[Callable[[np.random.Generator], ModuleOp], ...] = (
 )
 
 
-def lowered(module: ModuleOp, target: str = "xilinx", minimize: str = "balanced") -> ModuleOp:
+def lowered(module: ModuleOp, target: str = "xilinx", strategy: str = "shared", minimize: str = "balanced") -> ModuleOp:
     """The network's design."""
     design = module.clone()
-    for each in ConvertQonnxToHw(target=target, minimize=minimize).to_hw():  # type: ignore[arg-type]
+    pipeline = ConvertQonnxToHw(target=target, strategy=strategy, minimize=minimize)  # type: ignore[arg-type]
+    for each in pipeline.to_hw():
         each.apply(Context(), design)
     design.verify()
     return design

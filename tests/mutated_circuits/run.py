@@ -50,7 +50,8 @@ def run(count: int, seed: int = 0) -> Outcome:
         for build in NETWORKS:
             network = build(random)
             target = "xilinx" if random.integers(2) else "generic"
-            design = lowered(network, target, "delay" if random.integers(3) == 0 else "balanced")
+            strategy = str(random.choice(["shared", "table"]))
+            design = lowered(network, target, strategy, "delay" if random.integers(3) == 0 else "balanced")
             proofs = prove(network, design)
             if any(proof.status != "proved" for proof in proofs):
                 outcome.mistakes.append(f"{build.__name__}: not proved without a fault: {proofs}")

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from hypothesis import example, given, settings
@@ -20,15 +21,19 @@ from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
+from c4ml_xdsl.transforms.neuron_tabulate import NeuronTabulate
+
+Goal = Literal["balanced", "delay"]
 
 
 def check_layer(
     inputs: list[IntType],
     build: Callable[[list[SSAValue]], list[Operation]],
     target: str,
-    carry_save: bool = False,
+    tables: bool = False,
+    minimize: Goal = "balanced",
 ) -> None:
-    """Builds a layer whose last operation is its result, lowers it and compares both levels."""
+    """Builds a layer whose last operation is its result, lowers it, by tables if these are few, and compares levels."""
     block = Block(arg_types=inputs)
     block.add_ops(build(list(block.args)))
     assert block.last_op is not None
@@ -53,10 +58,15 @@ def check_layer(
     NeuronFoldOffsets().apply(Context(), module)
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
+    if tables and sum(each.bits for each in inputs) <= 9:
+        NeuronTabulate(strategy="table").apply(Context(), module)
+        module.verify()
+        assert not any(isinstance(operation, neuron.SumOp) for operation in layer.body.block.ops)
+        np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
     NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
-    ConvertNeuronToHw(minimize="delay" if carry_save else "balanced").apply(Context(), module)
+    ConvertNeuronToHw(minimize=minimize).apply(Context(), module)
     module.verify()
     found = HwInterpreter(module).run("net", {"x": pack(x, element.bits)})["y"]
     np.testing.assert_array_equal(unpack(found, 1, output.bits, output.signed)[:, 0], want)
@@ -123,14 +133,17 @@ def test_table(element: IntType, data: st.DataObject) -> None:
     st.integers(-100, 100),
     st.sampled_from(["xilinx", "generic"]),
     st.booleans(),
+    st.sampled_from(["balanced", "delay"]),
 )
 @settings(max_examples=200, deadline=None)
-def test_sum(element: IntType, coefficients: list[int], constant: int, target: str, carry_save: bool) -> None:
+def test_sum(
+    element: IntType, coefficients: list[int], constant: int, target: str, tables: bool, minimize: Goal
+) -> None:
     def build(values: list[SSAValue]) -> list[Operation]:
         low, high = neuron.interval(values, coefficients, constant)
         return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
 
-    check_layer([element] * len(coefficients), build, target, carry_save)
+    check_layer([element] * len(coefficients), build, target, tables, minimize)
 
 
 @given(
@@ -150,7 +163,7 @@ def test_a_carry_save_row(element: IntType, terms: list[tuple[int, bool]], const
         low, high = neuron.interval(values, coefficients, constant)
         return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
 
-    check_layer([element] * len(coefficients), build, "xilinx", True)
+    check_layer([element] * len(coefficients), build, "xilinx", minimize="delay")
 
 
 def add_reader(operations: list[Operation], shared: bool) -> list[Operation]:
@@ -179,6 +192,7 @@ factors = st.lists(st.integers(-9, 9).filter(bool), min_size=1, max_size=2)
     st.sampled_from(list(RoundingMode)),
     ranges,
     st.booleans(),
+    st.booleans(),
 )
 @settings(max_examples=600, deadline=None)
 def test_requantized_sum(
@@ -191,6 +205,7 @@ def test_requantized_sum(
     mode: RoundingMode,
     target: IntType,
     shared: bool,
+    tables: bool,
 ) -> None:
     """Offsets move into the sum unless it is shared; sums whose low bits are always the same have no ties, or all."""
     properties = {
@@ -204,7 +219,7 @@ def test_requantized_sum(
         activation = neuron.RequantizeOp.create(operands=[total.result], properties=properties, result_types=[target])
         return add_reader([total, activation], shared)
 
-    check_layer([element] * len(coefficients), build, "xilinx")
+    check_layer([element] * len(coefficients), build, "xilinx", tables)
 
 
 @given(
@@ -213,6 +228,7 @@ def test_requantized_sum(
     st.integers(-100, 100),
     st.lists(st.fractions(0, 1), min_size=1, max_size=20),
     st.integers(-9, 9),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
 )
@@ -225,6 +241,7 @@ def test_thresholds_of_a_sum(
     base: int,
     falling: bool,
     shared: bool,
+    tables: bool,
 ) -> None:
     """Thresholds move with the sum, and falling ones may negate it."""
 
@@ -243,7 +260,7 @@ def test_thresholds_of_a_sum(
         )
         return add_reader([total, activation], shared)
 
-    check_layer([element] * len(coefficients), build, "generic")
+    check_layer([element] * len(coefficients), build, "generic", tables)
 
 
 @given(st.integers(1, 1 << 40))

@@ -7,7 +7,8 @@ neuron.layer @fc "dense 2 -> 2" {
   %r = neuron.requantize %s offset 2 shift 3 round "half_even" : !lbir.int<-35, 22> -> !lbir.int<0, 3>
   %t = neuron.threshold %s, [-3, 0, 9] base 1 falling 0 : !lbir.int<-35, 22> -> !lbir.int<1, 4>
   %u = neuron.table %b, [1, 0, 0, 1] : !lbir.int<0, 3> -> !lbir.int<0, 1>
-  neuron.yield %c, %r, %t, %u : !lbir.int<5, 5>, !lbir.int<0, 3>, !lbir.int<1, 4>, !lbir.int<0, 1>
+  %v = neuron.lookup %u, %b in [0, 1, 1, 2, 2, 2, 2, 3] : !lbir.int<0, 1>, !lbir.int<0, 3> -> !lbir.int<0, 3>
+  neuron.yield %c, %r, %t, %v : !lbir.int<5, 5>, !lbir.int<0, 3>, !lbir.int<1, 4>, !lbir.int<0, 3>
 }
 
 neuron.layer @join operands [1, 1] {
@@ -24,7 +25,8 @@ neuron.layer @join operands [1, 1] {
 // CHECK-NEXT:   %r = neuron.requantize %s offset 2 shift 3 round "half_even" : !lbir.int<-35, 22> -> !lbir.int<0, 3>
 // CHECK-NEXT:   %t = neuron.threshold %s, [-3, 0, 9] base 1 falling 0 : !lbir.int<-35, 22> -> !lbir.int<1, 4>
 // CHECK-NEXT:   %u = neuron.table %b, [1, 0, 0, 1] : !lbir.int<0, 3> -> !lbir.int<0, 1>
-// CHECK-NEXT:   neuron.yield %c, %r, %t, %u :
+// CHECK-NEXT:   %v = neuron.lookup %u, %b in [0, 1, 1, 2, 2, 2, 2, 3] : !lbir.int<0, 1>, !lbir.int<0, 3> -> !lbir.int<0, 3>
+// CHECK-NEXT:   neuron.yield %c, %r, %t, %v :
 
 // CHECK:      neuron.layer @join operands [1, 1] {
 // CHECK-NEXT: ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):

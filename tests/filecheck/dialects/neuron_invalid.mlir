@@ -35,6 +35,18 @@
 
 // -----
 
+%a = "test.op"() : () -> !lbir.int<0, 2>
+%l = neuron.lookup %a, %a in [0, 1, 2, 3, 0, 1, 2, 3] : !lbir.int<0, 2>, !lbir.int<0, 2> -> !lbir.int<0, 3>
+// CHECK: 9 combinations have 8 entries
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 2>
+%l = neuron.lookup %a in [0, 4, 0] : !lbir.int<0, 2> -> !lbir.int<0, 3>
+// CHECK: an entry leaves the result's range
+
+// -----
+
 neuron.layer @join operands [1, 2] {
 ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
   neuron.yield %a : !lbir.int<-8, 7>
