@@ -37,8 +37,8 @@ LUT_INPUTS = 6
 LARGEST_TABLE = 8
 """The inputs of the largest table that a plan may end in: four sites and the multiplexers beside them."""
 
-BEAM, BRANCHES = 4, 6
-"""How many beginnings are kept, and how many ways to go on are tried from each."""
+BEAM, BRANCHES = 4, 8
+"""How many beginnings are kept, and how many ways to go on from them are tried."""
 
 LARGEST_TRIAL = 1 << 19
 """The entries looked at to compare bound sets in one step, so the sets are fewer where the table is large."""
@@ -247,11 +247,10 @@ def _plan(function: _Function, positions: Sequence[int], input_bits: int, aim: A
     beam = [_Beginning((), (0,) * input_bits, start)]
     best = beam[0].finished(positions, MAXIMUM_INPUT_BITS)
     while beam:
-        grown: list[_Beginning] = []
-        for beginning in beam:
-            if len(beginning.rest.bits) > LUT_INPUTS:
-                chosen = _bound_sets(beginning, aim)
-                grown += [_bound(beginning, bound) for bound in chosen]
+        choices = [
+            (score, number, bound) for number, each in enumerate(beam) for score, bound in _bound_sets(each, aim)
+        ]
+        grown = [_bound(beam[number], bound) for _, number, bound in sorted(choices)[:BRANCHES]]
         for beginning in grown:
             plan = beginning.finished(positions, LARGEST_TABLE)
             if plan is not None and (best is None or plan.objective(aim) < best.objective(aim)):
@@ -263,13 +262,14 @@ def _plan(function: _Function, positions: Sequence[int], input_bits: int, aim: A
     return best
 
 
-def _bound_sets(beginning: _Beginning, aim: Aim) -> list[tuple[int, ...]]:
-    """The positions of the bits that are best bound together, some choices."""
+def _bound_sets(beginning: _Beginning, aim: Aim) -> list[tuple[int, tuple[int, ...]]]:
+    """The positions of bits that are best bound together, and what the plan is then expected to take, by trial."""
     rest = beginning.rest
     count = len(rest.bits)
     levels = [beginning.levels[each] for each in rest.bits]
+    before = 100 * sum(table.sites for table in beginning.tables)
     scored: list[tuple[int, tuple[int, ...]]] = []
-    for size in range(min(LUT_INPUTS, count - 1), 1, -1):
+    for size in range(min(LUT_INPUTS, count - 1), 1, -1) if count > LUT_INPUTS else ():
         sets, index, weights = _arrangements(count, size)
         # the sets' columns are compared by a hash: what is chosen is looked at again
         hashed = np.sort((rest.values.astype(np.uint64)[index] * weights).sum(axis=2), axis=1)
@@ -279,11 +279,9 @@ def _bound_sets(beginning: _Beginning, aim: Aim) -> list[tuple[int, ...]]:
             if code < size:
                 level = max(levels[each] for each in bound)
                 left = max(0, count - size + code - LUT_INPUTS)
-                score = 100 * code + SITES_A_BIT * left + LEVEL_SITES[aim] * level
+                score = before + 100 * code + SITES_A_BIT * left + LEVEL_SITES[aim] * level
                 scored.append((score, bound))
-    if not scored:  # a bit alone is its class: two halves, chosen by it
-        return []
-    return [bound for _, bound in sorted(scored)[:BRANCHES]]
+    return sorted(scored)[:BRANCHES]
 
 
 @lru_cache(maxsize=32)
