@@ -83,16 +83,7 @@ def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:
                 slope, end = max(each.slope for each in known), max(each.end for each in known)
                 arrival = _Arrival(max(each.start for each in known), slope, end)
             case _:
-                match operation:
-                    case comb.ICmpOp():
-                        constant = isinstance(operation.rhs.owner, hw.ConstantOp)
-                        cost = comparison_cost(comb.width_of(operation.lhs), constant)
-                    case comb.MuxOp() if not isinstance(operation.true_value.owner, hw.ConstantOp):
-                        cost = logic_cost(comb.width_of(operation.result))
-                    case comb.TruthTableOp():
-                        cost = table_cost(len(operation.inputs))
-                    case _:
-                        pass
+                cost = _choice_cost(operation)
                 end = max((each.end for each in known), default=0.0) + cost.delay_ns
                 arrival = _Arrival(end, 0.0, end)
         lut += cost.lut
@@ -102,6 +93,19 @@ def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:
     assert outputs is not None
     delay = max((arrivals[each].end for each in outputs.operands if each in arrivals), default=0.0)
     return Cost(lut, delay), adders
+
+
+def _choice_cost(operation: Operation) -> Cost:
+    """What compares, chooses or looks up; other operations cost nothing."""
+    match operation:
+        case comb.ICmpOp():
+            return comparison_cost(comb.width_of(operation.lhs), isinstance(operation.rhs.owner, hw.ConstantOp))
+        case comb.MuxOp() if not isinstance(operation.true_value.owner, hw.ConstantOp):
+            return logic_cost(comb.width_of(operation.result))
+        case comb.TruthTableOp():
+            return table_cost(len(operation.inputs))
+        case _:
+            return Cost(0, 0.0)
 
 
 def _joined(operation: comb.ConcatOp, known: Sequence[_Arrival]) -> _Arrival:

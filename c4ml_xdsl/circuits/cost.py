@@ -36,7 +36,7 @@ def row_cost(width: int, operands: int, target: Target) -> Cost:
     adders = max(operands - 1, 0)
     if target == "xilinx" and adders == 2:
         return Cost(width, THREE_NS)
-    return Cost(width * adders, max(adders, operands > 1) * TWO_NS)
+    return Cost(width * adders, adders * TWO_NS)
 
 
 def comparison_cost(width: int, constant: bool) -> Cost:

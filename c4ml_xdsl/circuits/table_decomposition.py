@@ -140,6 +140,10 @@ class _Function:
         """One bit of the result."""
         return _Function(self.bits, self.values >> position & 1, self.matters)
 
+    def table(self) -> Table:
+        """The function as one table, where it has results of one bit."""
+        return Table(self.bits, tuple(self.values.tolist()))
+
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
@@ -148,10 +152,6 @@ class _Beginning:
     tables: tuple[Table, ...]
     levels: tuple[int, ...]
     rest: _Function
-
-    def table(self, function: _Function) -> Table:
-        """The function as one table."""
-        return Table(function.bits, tuple(function.values.tolist()))
 
     def finished(self, positions: Sequence[int], largest: int) -> TablePlan | None:
         """The plan that ends here, with a table for each bit of the result; None where one is larger."""
@@ -163,7 +163,7 @@ class _Beginning:
             if len(function.bits) > largest:
                 return None
             outputs.append(input_bits + len(tables))
-            tables.append(self.table(function))
+            tables.append(function.table())
         return TablePlan(input_bits, tuple(tables), tuple(outputs))
 
     def estimate(self, outputs: int, aim: Aim) -> int:
@@ -335,7 +335,7 @@ def _bound(beginning: _Beginning, bound: tuple[int, ...]) -> _Beginning:
         entries = code >> position & 1
         function = _Function(inputs, entries, occurs).reduced()
         bits.append(first + len(tables))
-        tables.append(beginning.table(function))
+        tables.append(function.table())
         levels.append(level)
     # codes that no class has are as the last one
     new = np.repeat(columns[classes.reshape(-1)[int(code.argmax())]][None], 1 << width, axis=0)

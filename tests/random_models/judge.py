@@ -27,8 +27,8 @@ class Tally:
         self.reasons += other.reasons
 
 
-GOALS = "area", "balanced", "delay"
-"""Which one a model is built for depends on its size alone, so that a fault is found again."""
+STRATEGIES, GOALS = ("shared", "auto", "table"), ("area", "balanced", "delay")
+"""Those that a model is built with depend on the model alone, so that a fault is found again."""
 
 
 def judge(
@@ -42,16 +42,17 @@ def judge(
     """
     Compiles a model, which compares reference, lbir and hw; with `simulator` the Verilog too.
 
-    The strategy is the same for the same model unless one is given.
+    Strategy and goal are the same for the same model, unless a strategy is given.
 
     Raises VerificationError or AssertionError for a fault; anything else that is raised is a crash.
     """
     refusal: UnsupportedModelError | None = None
     circuit: Circuit | None = None
+    digest = zlib.crc32(model.SerializeToString(deterministic=True))
     if strategy is None:  # most of these models are so small that tables would be all that is tested
-        strategy = ("shared", "auto", "table")[zlib.crc32(model.SerializeToString(deterministic=True)) % 3]
+        strategy = STRATEGIES[digest % 3]
+    goal = GOALS[digest // 3 % 3]
     try:
-        goal = GOALS[model.ByteSize() % len(GOALS)]
         circuit = c4ml.compile(model, vectors=vectors, effort="fast", strategy=strategy, minimize=goal)
     except UnsupportedModelError as error:
         refusal = error

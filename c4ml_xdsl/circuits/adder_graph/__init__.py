@@ -22,9 +22,6 @@ LARGEST = 1 << 59
 """No partial sum's magnitude reaches this, so the search can't overflow."""
 
 
-NEVER = 1 << 28
-"""A slack that bounds nothing."""
-
 TEMPERATURES = 1200, 150
 """How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial."""
 
@@ -139,9 +136,7 @@ def _share(
     if iterations is None:
         iterations = iterations_of(effort, sum(map(len, sums)))
     added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
-    found = search(
-        list(ranges), sums, added, arity, carry_save, iterations, *TEMPERATURES, NEVER if slack is None else slack, seed
-    )
+    found = search(list(ranges), sums, added, arity, carry_save, iterations, *TEMPERATURES, slack, seed)
     rows = tuple(
         SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high)
         for summands, constant, low, high in found.rows

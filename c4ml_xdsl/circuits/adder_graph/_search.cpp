@@ -1,5 +1,6 @@
 // The Python module `_search`: see its stub for what it offers.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -31,11 +32,9 @@ class Emission {
     numbers_.resize(graph_.values.size());
     for (int i = 0; i < inputs_; ++i) numbers_[i] = {i, 0, false};
     for (int id : graph_.ordered()) emit(id, result);
-    for (int id : outputs) {
+    for (int id : outputs)
       result.outputs.push_back(graph_.values[id].terms.empty() ? Summand{-1, 0, false} : numbers_[id]);
-      const c4ml::Value& value = graph_.values[id];
-      result.delay = std::max(result.delay, value.cost.arrival + c4ml::CARRY_DELAY * value.width);
-    }
+    result.delay = graph_.latest();
     return result;
   }
 
@@ -133,8 +132,8 @@ std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
 }
 
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
-              const std::vector<Integer>& constants, int arity, bool carry_save, long iterations, int start_temperature,
-              int end_temperature, int slack, std::uint64_t seed) {
+              const std::vector<Integer>& constants, int arity, bool carry_save, long iterations,
+              int start_temperature, int end_temperature, std::optional<int> slack, std::uint64_t seed) {
   nb::gil_scoped_release released;
   c4ml::Graph graph(arity, carry_save);
   for (const auto& [low, high] : ranges) graph.add_input(low, high);
@@ -175,5 +174,6 @@ NB_MODULE(_search, m) {
       .def_ro("sites", &Result::sites)
       .def_ro("delay", &Result::delay);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
-        nb::arg("carry_save"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"), nb::arg("slack"), nb::arg("seed"));
+        nb::arg("carry_save"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
+        nb::arg("slack").none(), nb::arg("seed"));
 }

@@ -23,7 +23,7 @@ def search(
     iterations: int,
     start_temperature: int,
     end_temperature: int,
-    slack: int,
+    slack: int | None,
     seed: int,
 ) -> Result:
     """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, slack in ps."""

@@ -202,11 +202,8 @@ class Graph {
     const Value& value = values[term.value];
     const Integer low = value.low * (Integer{1} << term.shift), high = value.high * (Integer{1} << term.shift);
     // the width is that of the unshifted value and the shift, but for 0 and -1, which no input that matters is
-    return {low,        high,
-            value.cost.level,
-            value.cost.arrival - CARRY_DELAY * term.shift,
-            term.shift, width_of(low, high),
-            tag_of(term.value, term.shift),
+    const int arrival = value.cost.arrival - CARRY_DELAY * term.shift;
+    return {low, high, value.cost.level, arrival, term.shift, width_of(low, high), tag_of(term.value, term.shift),
             term.negative};
   }
 
@@ -238,8 +235,12 @@ class Graph {
     return {low, high};
   }
 
-  int lateness(const Value& value) const {
-    return value.output ? std::max(0, value.cost.arrival + CARRY_DELAY * value.width - deadline) : 0;
+  // When the last bit of the last output arrives.
+  int latest() const {
+    int last = 0;
+    for (const Value& value : values)
+      if (value.output) last = std::max(last, ready(value));
+    return last;
   }
 
   // Says of all values when they must be there for the outputs to be in time, as sums are put together now.
@@ -405,6 +406,10 @@ class Graph {
   }
 
  private:
+  static int ready(const Value& value) { return value.cost.arrival + CARRY_DELAY * value.width; }
+
+  int lateness(const Value& value) const { return value.output ? std::max(0, ready(value) - deadline) : 0; }
+
   struct Saved {
     int id;
     std::vector<Term> terms;

@@ -100,7 +100,7 @@ class Rows {
     bool all_negative = true;
     for (std::size_t i = next; i < count; ++i) all_negative &= operands[i].negative;
     for (std::size_t i = next_sum; i < sums_.size(); ++i) all_negative &= sums_[i].negative;
-    if (rest == arity_ && rest > 1 && all_negative) add(2, false);  // 0 - a - b - c has one operand more
+    if (rest == arity_ && all_negative) add(2, false);  // 0 - a - b - c has one operand more
     for (int i = 0; i < rest; ++i) row_of[i] = take();
     if (rest == 1 && !row_of[0].negative) {
       cost.level = row_of[0].level;
@@ -157,11 +157,9 @@ class Rows {
       // the carry that makes a complement of an inverted operand inverts the lowest bit as well: a site to undo that
       if (subtracted == 1) sites += operand_count == 3 ? 2 - added_there : added_there;
       if (subtracted > 1) sites += 2;
-      if (operand_count == 3 && carry_save_) {
-        if (count == 3) {
-          const int third = std::max({operands[0].start, operands[1].start, operands[2].start});
-          sites = std::max(0, sum.top - free) + std::max(0, sum.top - third - 1) + (subtracted > 1);
-        }
+      if (carry_save_ && count == 3) {
+        const int third = std::max({operands[0].start, operands[1].start, operands[2].start});
+        sites = sum.top - free + std::max(0, sum.top - third - 1) + (subtracted > 1);
       }
     }
     cost.sites += sites;

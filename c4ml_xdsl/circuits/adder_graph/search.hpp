@@ -11,6 +11,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "graph.hpp"
 
@@ -36,7 +37,7 @@ class Random {
 struct Budget {
   long iterations;
   int start_temperature, end_temperature;  // hundredths of a site
-  int slack;  // picoseconds by which outputs may be later than the latest of them is without sharing; NEVER for any
+  std::optional<int> slack;  // picoseconds by which outputs may be later than the latest is without sharing
 };
 
 class Search {
@@ -77,7 +78,7 @@ class Search {
       if (graph_.values[id].terms.size() > 1) all.push_back(static_cast<int>(id));
     graph_.settle();
     graph_.take_changed();
-    if (budget.slack < NEVER) graph_.deadline = latest() + budget.slack;
+    if (budget.slack) graph_.deadline = graph_.latest() + *budget.slack;
     require();
     for (long before = graph_.total + 1; graph_.total < before;) {
       before = graph_.total;
@@ -182,14 +183,6 @@ class Search {
   };
 
   long objective() const { return 100 * graph_.total + LATE * graph_.late; }
-
-  // When the last bit of the last output arrives.
-  int latest() const {
-    int last = 0;
-    for (const Value& value : graph_.values)
-      if (value.output) last = std::max(last, value.cost.arrival + CARRY_DELAY * value.width);
-    return last;
-  }
 
   // Brings required times up to date. They are used a little longer than they are right: the objective is exact.
   void require() {
