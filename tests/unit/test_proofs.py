@@ -19,7 +19,7 @@ from c4ml_xdsl.dialects import comb, full_context, lbir
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.proofs import LayerProof, prove
 from c4ml_xdsl.proofs.bit_vectors import ModuleBits
-from c4ml_xdsl.proofs.linear_forms import Atoms
+from c4ml_xdsl.proofs.linear_forms import Atoms, Form
 from c4ml_xdsl.proofs.reachable import Reachable
 from tests.mutated_circuits.networks import inputs, lowered, network, requantize
 from tests.mutated_circuits.run import run
@@ -217,6 +217,42 @@ def test_floors_have_a_normal_form() -> None:
     inverted = atoms.floor(atoms.combine([(form, -1)], -1), 2)
     assert not atoms.combine([(high, 1), (inverted, 1)], 1).terms
     assert ModuleBits(atoms).word(again, 8).width == 8
+
+
+def test_forms_with_floors_are_what_they_stand_for() -> None:
+    """Random sums and floors of them: values and bounds hold for all inputs, tightened or not."""
+    ranges = [(-4, 3), (0, 5), (-1, 1)]
+    grid = np.indices([high - low + 1 for low, high in ranges]).reshape(3, -1) + [[low] for low, _ in ranges]
+    random = np.random.default_rng(4)
+    for _ in range(150):
+        atoms = Atoms(ranges)
+        known = [(atoms.element(index), grid[index]) for index in range(3)]
+
+        def values_of(form: Form, atoms: Atoms = atoms) -> np.ndarray:
+            total = np.full(grid.shape[1], form.constant)
+            for atom, coefficient in form.terms.items():
+                if atom < atoms.inputs:
+                    total += coefficient * grid[atom]
+                else:
+                    inner, shift = atoms.floors[atom]
+                    total += coefficient * (values_of(inner) >> shift)
+            return total
+
+        for _ in range(8):
+            chosen = random.integers(len(known), size=2)
+            factors, constant = random.choice([-3, -1, 1, 2, 4], 2).tolist(), int(random.integers(-9, 10))
+            shift = int(random.integers(4))
+            parts = [(known[each][0], factor) for each, factor in zip(chosen, factors, strict=True)]
+            form = atoms.floor(atoms.combine(parts, constant), shift)
+            total = sum(factor * known[each][1] for each, factor in zip(chosen, factors, strict=True)) + constant
+            values = total >> shift
+            for tighten in (False, True):
+                if tighten:
+                    atoms.tighten(form)
+                np.testing.assert_array_equal(values_of(form), values)
+                assert form.low <= values.min()
+                assert values.max() <= form.high
+            known.append((form, values))
 
 
 def test_reachable_sums() -> None:
