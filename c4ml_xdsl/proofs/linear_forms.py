@@ -153,6 +153,9 @@ class Atoms:
             low, high = form.low >> shift, form.high >> shift
         if low == high:
             return Form.of(low)
+        if (low, high) == (-1, 0):
+            # only the sign is left: all powers of two beyond the form's bits give one atom
+            shift = max((-1 - form.low).bit_length(), form.high.bit_length())
         lifted = self.lifted(form)
         if lifted is not None:
             inner, inner_shift = lifted

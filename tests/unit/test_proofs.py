@@ -216,6 +216,8 @@ def test_floors_have_a_normal_form() -> None:
     assert (again.terms, again.constant) == (form.terms, form.constant)
     inverted = atoms.floor(atoms.combine([(form, -1)], -1), 2)
     assert not atoms.combine([(high, 1), (inverted, 1)], 1).terms
+    # a form from -78 to 42: all powers of two beyond it leave its sign
+    assert atoms.floor(form, 7).terms == atoms.floor(form, 8).terms == atoms.floor(form, 10).terms
     assert ModuleBits(atoms).word(again, 8).width == 8
 
 
