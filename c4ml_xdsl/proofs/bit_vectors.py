@@ -19,6 +19,7 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.proofs.linear_forms import Atoms, Form
+from c4ml_xdsl.proofs.table_words import Element, Place, linear_word
 
 
 class Word:
@@ -150,11 +151,14 @@ class ModuleBits:
     def __init__(self, atoms: Atoms):
         self.atoms = atoms
         self.values: dict[SSAValue, Bits] = {}
+        self.ports: dict[SSAValue, tuple[int, int]] = {}
+        """The first element of a port, and the bits of each."""
         self.majorities: dict[frozenset[SSAValue], Form] = {}
         """The majority of three words, as the operation that gives it is known by."""
 
     def inputs(self, port: SSAValue, first: int, count: int, width: int) -> None:
         """A port of so many input elements of `width` bits, numbered from `first` on."""
+        self.ports[port] = first, width
         elements = [self.word(self.atoms.element(index), width).segments for index in range(first, first + count)]
         self.values[port] = Bits([segment for segments in elements for segment in segments], count * width)
 
@@ -182,6 +186,29 @@ class ModuleBits:
         result = Bits([(Word(form, width), 0, width)], width)
         result.form = form
         return result
+
+    def place(self, value: SSAValue) -> Place | None:
+        """The input element and its bit that a one-bit value is, where it is one."""
+        position = 0
+        while isinstance(value.owner, comb.ExtractOp):
+            position += value.owner.low_bit.value.data
+            value = value.owner.input
+        if value not in self.ports:
+            return None
+        first, width = self.ports[value]
+        index, bit = divmod(position, width)
+        return Element(first + index, self.atoms.low[first + index], self.atoms.high[first + index], width), bit
+
+    def table_word(self, operation: comb.ConcatOp) -> Bits | None:
+        """A concatenation of truth tables, where that is a linear form."""
+        found = linear_word(operation, self.place)
+        if found is None:
+            return None
+        width = comb.width_of(operation.result)
+        parts = [(self.atoms.element(number), coefficient) for number, coefficient in found.elements]
+        for value, coefficient in found.bits:
+            parts.append((self.unsigned(self.values[value].slice(0, 1)[0]), coefficient))
+        return self.word(self.atoms.modulo(self.atoms.combine(parts, found.constant), width), width)
 
     def join(self, parts: Sequence[Sequence[Segment]], width: int) -> Bits:
         """Segments side by side, the least significant first; recognises extensions."""
@@ -268,6 +295,9 @@ def _extract(values: ModuleBits, operation: Operation) -> Bits:
 
 
 def _concat(values: ModuleBits, operation: Operation) -> Bits:
+    word = values.table_word(cast(comb.ConcatOp, operation))
+    if word is not None:
+        return word
     parts = [values.values[operand] for operand in reversed(operation.operands)]
     return values.join([part.segments for part in parts], sum(part.width for part in parts))
 

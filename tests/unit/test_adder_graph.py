@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
+from c4ml_xdsl.circuits.step_function import width_of_range
 
 Problem = tuple[np.ndarray, list[int], list[tuple[int, int]]]
 
@@ -29,7 +30,11 @@ def check(problem: Problem, graph: AdderGraph, arity: int) -> None:
     coefficients, constants, ranges = problem
     values = forms(graph, len(ranges))
     for number, row in enumerate(graph.rows, len(ranges)):
-        assert len(row.summands) + bool(row.constant) <= arity
+        if row.table:
+            read = [ends for ends, coefficient in zip(ranges, values[number]) if coefficient and ends[0] < ends[1]]
+            assert sum(width_of_range(*ends) for ends in read) <= 6
+        else:
+            assert len(row.summands) + bool(row.constant) <= arity
         assert all(summand.value < number and summand.shift >= 0 for summand in row.summands)
         ends = [sorted((c * low, c * high)) for c, (low, high) in zip(values[number], ranges)]
         low, high = (sum(each) + values[number][-1] for each in zip(*ends))
@@ -57,10 +62,30 @@ def problems(draw: st.DrawFn) -> Problem:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    problem=problems(), arity=st.sampled_from([2, 3]), iterations=st.sampled_from([0, 30, 300]), seed=st.integers(0, 5)
+    problem=problems(),
+    arity=st.sampled_from([2, 3]),
+    iterations=st.sampled_from([0, 30, 300]),
+    tables=st.booleans(),
+    seed=st.integers(0, 5),
 )
-def test_the_sums_are_exact(problem: Problem, arity: int, iterations: int, seed: int) -> None:
-    check(problem, share_sums(*problem, arity=arity, iterations=iterations, seed=seed), arity)
+def test_the_sums_are_exact(problem: Problem, arity: int, iterations: int, tables: bool, seed: int) -> None:
+    check(problem, share_sums(*problem, arity=arity, iterations=iterations, tables=tables, seed=seed), arity)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("carry_save", [False, True])
+def test_sums_of_few_bits_are_tables_and_smaller(width: int, carry_save: bool) -> None:
+    weights, constants, _ = random_layer(16, 16, 2)
+    problem = weights, constants, [(0, (1 << width) - 1)] * 16
+    with_tables, without = (
+        share_sums(*problem, arity=3, iterations=500, carry_save=carry_save, tables=tables) for tables in (True, False)
+    )
+    check(problem, with_tables, 3)
+    assert any(row.table for row in with_tables.rows)
+    assert not any(row.table for row in without.rows)
+    assert with_tables.sites < without.sites
+    if carry_save:
+        assert with_tables.delay < without.delay
 
 
 def random_layer(sums: int, inputs: int, bits: int, zeros: float = 0.0) -> Problem:

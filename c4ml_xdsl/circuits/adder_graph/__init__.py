@@ -5,8 +5,10 @@ The search is compiled (`_search.cpp`); how it works is told in `search.hpp`, wh
 It takes and gives numbers alone, knows no IR, and is the same on every machine: it counts iterations, not seconds.
 """
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -41,12 +43,17 @@ class Summand:
 
 @dataclass(frozen=True)
 class SharedRow:
-    """One adder of at most three summands and constants, with the exact range of its result."""
+    """
+    One adder of at most three summands and constants, with the exact range of its result.
+
+    Or a table of any number of summands that depend on six bits of inputs at most.
+    """
 
     summands: tuple[Summand, ...]
     constant: int
     low: int
     high: int
+    table: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,14 +75,14 @@ def iterations_of(effort: Effort, digits: int) -> int:
     """
     How often the search takes something apart, for a group of sums of so many signed digits.
 
-    About 22 + digits / 55 microseconds an iteration keep `normal` at some seconds, and `max` at minutes.
+    About 22 + digits / 55 microseconds an iteration keep `normal` at some eight seconds, and `max` at minutes.
     """
     microseconds = 22 + digits // 55
     match effort:
         case "fast":
             return digits // 4
         case "normal":
-            return min(60 * digits, 30000 + 20 * digits, (6_000_000 + 150 * digits) // microseconds)
+            return min(400 * digits, (7_500_000 + 150 * digits) // microseconds)
         case "max":
             return min(1200 * digits, 300000 + 300 * digits, (150_000_000 + 2000 * digits) // microseconds)
 
@@ -89,6 +96,7 @@ def share_sums(
     iterations: int | None = None,
     slack: int | None = None,
     carry_save: bool = False,
+    tables: bool = False,
     seed: int = 0,
 ) -> AdderGraph:
     """
@@ -96,19 +104,24 @@ def share_sums(
 
     `coefficients` has shape (sums, inputs), `ranges` the lowest and highest integer of each input. `arity` is how many
     summands a row may have, and `carry_save` whether rows of three are carry-save adders in front of rows of two.
-    `slack` is by how many picoseconds sums may be later than the latest would be without sharing: more of them cost
-    as much as many sites, so it is met where it can be; None for any delay. `iterations` overrides what `effort`
-    stands for. Raises TooLargeError for sums of more than 57 bits.
+    With `tables`, what depends on six bits of inputs at most is a table. `slack` is by how many picoseconds sums may be
+    later than the latest would be without sharing: more of them cost as much as many sites, so it is met where it can
+    be; None for any delay. `iterations` overrides what `effort` stands for.
+
+    Raises TooLargeError for sums of more than 57 bits.
     """
     magnitudes = np.array([max(abs(low), abs(high)) for low, high in ranges], object)
     largest = [int(each) for each in (np.abs(coefficients).astype(object) @ magnitudes).tolist()]
     if any(4 * (each + abs(constant)) >= LARGEST for each, constant in zip(largest, constants, strict=True)):
         raise TooLargeError("sums of more than 57 bits")
-    groups = [
-        (coefficients[start : start + SUMS_AT_ONCE[effort]].tolist(), constants[start : start + SUMS_AT_ONCE[effort]])
-        for start in range(0, len(coefficients), SUMS_AT_ONCE[effort])
-    ]
-    graphs = [_share(rows, added, ranges, arity, effort, iterations, slack, carry_save, seed) for rows, added in groups]
+    size = SUMS_AT_ONCE[effort]
+
+    def share(start: int) -> AdderGraph:
+        rows, added = coefficients[start : start + size].tolist(), constants[start : start + size]
+        return _share(rows, added, ranges, arity, effort, iterations, slack, carry_save, tables, seed)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search holds no lock
+        graphs = list(pool.map(share, range(0, len(coefficients), size)))
     return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
 
 
@@ -121,6 +134,7 @@ def _share(
     iterations: int | None,
     slack: int | None,
     carry_save: bool,
+    tables: bool,
     seed: int,
 ) -> AdderGraph:
     """The graph of one group of sums."""
@@ -136,10 +150,10 @@ def _share(
     if iterations is None:
         iterations = iterations_of(effort, sum(map(len, sums)))
     added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
-    found = search(list(ranges), sums, added, arity, carry_save, iterations, *TEMPERATURES, slack, seed)
+    found = search(list(ranges), sums, added, arity, carry_save, tables, iterations, *TEMPERATURES, slack, seed)
     rows = tuple(
-        SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high)
-        for summands, constant, low, high in found.rows
+        SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high, table)
+        for summands, constant, low, high, table in found.rows
     )
     outputs = tuple(None if value < 0 else Summand(value, shift, sign) for value, shift, sign in found.outputs)
     return AdderGraph(rows, outputs, found.sites, found.delay)
@@ -159,7 +173,7 @@ def _joined(graphs: Sequence[AdderGraph], inputs: int) -> AdderGraph:
             value = summand.value if summand.value < inputs else summand.value + before
             return Summand(value, summand.shift, summand.negative)
 
-        rows += [SharedRow(tuple(map(moved, row.summands)), row.constant, row.low, row.high) for row in graph.rows]
+        rows += [replace(row, summands=tuple(map(moved, row.summands))) for row in graph.rows]
         outputs += [None if each is None else moved(each) for each in graph.outputs]
     sites = sum(graph.sites for graph in graphs)
     return AdderGraph(tuple(rows), tuple(outputs), sites, max(graph.delay for graph in graphs))

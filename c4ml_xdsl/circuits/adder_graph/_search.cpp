@@ -14,7 +14,7 @@ namespace {
 using c4ml::Integer;
 using Digits = std::vector<std::tuple<int, int, bool>>;  // input, shift, negative
 using Summand = std::tuple<int, int, bool>;              // value, shift, negative
-using Row = std::tuple<std::vector<Summand>, Integer, Integer, Integer>;  // summands, constant, low, high
+using Row = std::tuple<std::vector<Summand>, Integer, Integer, Integer, bool>;  // summands, constant, low, high, table
 
 struct Result {
   std::vector<Row> rows;
@@ -81,7 +81,8 @@ class Emission {
           }
           auto [low, high] = graph_.range_of(form);
           numbers_[id] = {inputs_ + static_cast<int>(result.rows.size()), shift, false};
-          result.rows.emplace_back(std::move(summands), constant, low >> shift, high >> shift);
+          const bool table = sum.support != nullptr;
+          result.rows.emplace_back(std::move(summands), constant, low >> shift, high >> shift, table);
           parts.push_back({numbers_[id], std::move(form)});
           return static_cast<int>(parts.size()) - 1;
         });
@@ -132,10 +133,10 @@ std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
 }
 
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
-              const std::vector<Integer>& constants, int arity, bool carry_save, long iterations,
+              const std::vector<Integer>& constants, int arity, bool carry_save, bool tables, long iterations,
               int start_temperature, int end_temperature, std::optional<int> slack, std::uint64_t seed) {
   nb::gil_scoped_release released;
-  c4ml::Graph graph(arity, carry_save);
+  c4ml::Graph graph(arity, carry_save, tables);
   for (const auto& [low, high] : ranges) graph.add_input(low, high);
   std::vector<int> zeros;
   for (Integer constant : constants) {
@@ -174,6 +175,6 @@ NB_MODULE(_search, m) {
       .def_ro("sites", &Result::sites)
       .def_ro("delay", &Result::delay);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
-        nb::arg("carry_save"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
+        nb::arg("carry_save"), nb::arg("tables"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
         nb::arg("slack").none(), nb::arg("seed"));
 }

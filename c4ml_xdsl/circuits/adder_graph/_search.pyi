@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 class Result:
-    """Rows (summands, constant, low, high), outputs (value, shift, negative), sites, the last output's picoseconds."""
+    """
+    Rows (summands, constant, low, high, table), outputs (value, shift, negative), sites, the last output's picoseconds.
+    """
 
     @property
-    def rows(self) -> list[tuple[list[tuple[int, int, bool]], int, int, int]]: ...
+    def rows(self) -> list[tuple[list[tuple[int, int, bool]], int, int, int, bool]]: ...
     @property
     def outputs(self) -> list[tuple[int, int, bool]]: ...
     @property
@@ -20,6 +22,7 @@ def search(
     constants: Sequence[int],
     arity: int,
     carry_save: bool,
+    tables: bool,
     iterations: int,
     start_temperature: int,
     end_temperature: int,

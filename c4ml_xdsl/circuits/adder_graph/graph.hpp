@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -39,6 +40,7 @@ struct Value {
   std::vector<Use> uses;
   std::vector<Operand> sorted;  // the terms as operands, or nothing
   Form form;
+  const Support* support = nullptr;
   Cost cost;
   int required = NEVER;  // when it must be there, as far as is known
   std::uint32_t version = 0;
@@ -53,7 +55,7 @@ class Graph {
   static constexpr std::size_t MERGED = 128;   // terms up to which a node with one reader is put in its list
   static constexpr std::size_t LONG = 12;      // terms from which on it is worth while to keep operands sorted
 
-  Graph(int arity, bool carry_save) : rows(arity, carry_save) {}
+  Graph(int arity, bool carry_save, bool tables) : rows(arity, carry_save), tables_(tables) {}
 
   std::vector<Value> values;
   std::vector<std::int32_t> nodes;  // the nodes that are alive
@@ -69,6 +71,7 @@ class Graph {
     values.back().high = high;
     values.back().width = width_of(low, high);
     values.back().form = {{id, 1}};
+    values.back().support = support_of(values.back().form);
     values.back().alive = true;
     return id;
   }
@@ -86,6 +89,7 @@ class Graph {
     values[id].form = form_of(terms);
     std::tie(values[id].low, values[id].high) = range_of(values[id].form);
     values[id].width = width_of(values[id].low, values[id].high);
+    values[id].support = support_of(values[id].form);
     remember(id);  // as dead
     values[id].alive = true;
     if (!output) {
@@ -204,7 +208,24 @@ class Graph {
     // the width is that of the unshifted value and the shift, but for 0 and -1, which no input that matters is
     const int arrival = value.cost.arrival - CARRY_DELAY * term.shift;
     return {low, high, value.cost.level, arrival, term.shift, width_of(low, high), tag_of(term.value, term.shift),
-            term.negative};
+            term.negative, value.support};
+  }
+
+  // What a value of some form depends on, where that fits in a table.
+  const Support* support_of(const Form& form) {
+    if (!tables_) return nullptr;
+    Support support;
+    for (const auto& [input, coefficient] : form) {
+      const Value& value = values[input];
+      if (value.low == value.high) continue;  // a constant
+      if (support.count == TABLE_BITS || support.bits + value.width > TABLE_BITS) return nullptr;
+      support.inputs[support.count] = input;
+      support.widths[support.count++] = value.width;
+      support.bits += value.width;
+    }
+    auto key = support.inputs;
+    std::fill(key.begin() + support.count, key.end(), -1);
+    return &supports_.try_emplace(key, support).first->second;
   }
 
   Form form_of(const std::vector<Term>& terms) const {
@@ -351,6 +372,7 @@ class Graph {
       value.form = form_of(value.terms);
       std::tie(value.low, value.high) = range_of(value.form);
       value.width = width_of(value.low, value.high);
+      value.support = support_of(value.form);
       value.cost = cost_of(value.terms, value.width);
       total += value.cost.sites;
       late += lateness(value);
@@ -458,6 +480,8 @@ class Graph {
     values[id].place = -1;
   }
 
+  bool tables_;
+  std::map<std::array<std::int32_t, TABLE_BITS>, Support> supports_;
   long journal_total_ = 0, journal_late_ = 0;
   std::vector<Saved> journal_;
   std::vector<bool> journaled_;

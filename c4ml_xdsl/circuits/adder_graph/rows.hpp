@@ -1,12 +1,16 @@
 // How a sum of shifted values is built from rows of adders, and what that costs.
 //
 // A row adds two operands, or three where the target has such adders. It costs one site a bit of its result, but for
-// the low bits where at most one operand lives, which pass by. The order is the one in which a synthesis flow rebuilds
-// such trees: the earliest operands first, of these the narrowest, and one row of two where the number is even. With
-// carry-save adders it is our own: as early as a simple rule makes it.
+// the low bits where at most one operand lives, which pass by. Operands that together depend on no more bits of inputs
+// than a LUT has are looked up in a table instead, however many they are: a LUT a bit, and no carries.
+//
+// The order is the one in which a synthesis flow rebuilds such trees: the earliest operands first, of these the
+// narrowest, and one row of two where the number is even. With carry-save adders it is our own: as early as a simple
+// rule makes it.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <vector>
@@ -25,6 +29,9 @@ constexpr int TWO_DELAY = 940, THREE_DELAY = 1880, CARRY_DELAY = 28;
 // little more delay than a row of two.
 constexpr int CARRY_SAVE_LEVELS = 14, CARRY_SAVE_DELAY = 1340;
 
+// A table of so many bits, and its picoseconds. To the flow's order it is no row; to our own one it is.
+constexpr int TABLE_BITS = 6, TABLE_DELAY = 560, TABLE_LEVELS = 7;
+
 // The bits of the narrowest integer that holds [low, high].
 inline int width_of(Integer low, Integer high) {
   auto length = [](Integer x) { return 64 - std::countl_zero(static_cast<std::uint64_t>(x)); };
@@ -32,12 +39,39 @@ inline int width_of(Integer low, Integer high) {
   return std::max(length(-low - 1), high > 0 ? length(high) : 0) + 1;
 }
 
+// The inputs that a value depends on, sorted, where they have no more bits than a table.
+struct Support {
+  int count = 0, bits = 0;
+  std::array<std::int32_t, TABLE_BITS> inputs{};
+  std::array<std::int32_t, TABLE_BITS> widths{};
+
+  // Adds the inputs of another one; false where they are too many.
+  bool add(const Support& other) {
+    int mine = 0;
+    for (int i = 0; i < other.count; ++i) {
+      while (mine < count && inputs[mine] < other.inputs[i]) ++mine;
+      if (mine < count && inputs[mine] == other.inputs[i]) continue;
+      if (bits + other.widths[i] > TABLE_BITS) return false;
+      for (int j = count; j > mine; --j) {
+        inputs[j] = inputs[j - 1];
+        widths[j] = widths[j - 1];
+      }
+      inputs[mine] = other.inputs[i];
+      widths[mine] = other.widths[i];
+      bits += other.widths[i];
+      ++count;
+    }
+    return true;
+  }
+};
+
 // A summand, +-[low, high], whose bits below `start` are 0; `tag` is the caller's number of it. Its bit i arrives at
-// `arrival` + i * CARRY_DELAY.
+// `arrival` + i * CARRY_DELAY. Without a support it depends on more bits of inputs than a table has.
 struct Operand {
   Integer low, high;
   int level, arrival, start, top, tag;
   bool negative;
+  const Support* support = nullptr;
 
   bool is_signed() const { return low < 0; }
   bool lives_at(int position) const { return start <= position && (is_signed() || position < top); }
@@ -67,7 +101,7 @@ class Rows {
   }
 
   // Plans the rows of a sum of sorted operands, whose result has `width` bits. `emit(operands, count, result, last)`
-  // sees each row and returns the tag of its result.
+  // sees each row and returns the tag of its result; a result with a support is a table, of any number of operands.
   template <class Emit>
   Cost plan(const std::vector<Operand>& operands, int width, Emit&& emit) const {
     Cost cost;
@@ -75,12 +109,29 @@ class Rows {
     if (count == 0) return cost;
     std::size_t next = 0, next_sum = 0;  // what is left of the operands, and of the sums, which are sorted too
     sums_.clear();
+    supports_.clear();
+    supports_.reserve(count);  // sums point to them
+    if (const std::size_t held = held_at_once(operands); held > 0) {
+      const bool whole = held == count;
+      if (whole && count == 1 && !operands[0].negative) {
+        cost.level = operands[0].level;
+        cost.arrival = operands[0].arrival;
+        return cost;
+      }
+      Operand sum = row(operands.data(), static_cast<int>(held), whole ? width : -1, false, cost);
+      sum.tag = emit(operands.data(), static_cast<int>(held), sum, whole);
+      cost.level = sum.level;
+      cost.arrival = sum.arrival;
+      if (whole) return cost;
+      sums_.push_back(sum);
+      next = held;
+    }
     Operand row_of[3];
     auto take = [&] {
       const bool sum = next == count || (next_sum < sums_.size() && earlier(sums_[next_sum], operands[next]));
       return sum ? sums_[next_sum++] : operands[next++];
     };
-    int rest = static_cast<int>(count);
+    int rest = static_cast<int>(count - next + sums_.size());
     auto add = [&](int taken, bool half) {
       for (int i = 0; i < taken; ++i) row_of[i] = take();
       Operand sum = row(row_of, taken, -1, half, cost);
@@ -135,6 +186,7 @@ class Rows {
     }
     const int natural = width_of(sum.low, sum.high);
     sum.top = width < 0 ? natural : std::min(width, natural);
+    const bool table = looked_up(operands, count, sum);
     int free = sum.top;  // below this position at most one operand lives, and that isn't subtracted
     int subtracted = 0;
     bool added_there = false;  // whether a positive operand lives at that position
@@ -143,15 +195,17 @@ class Rows {
       int positive = 0, negative = 0;
       for (int j = 0; j < count; ++j)
         if (operands[j].lives_at(position)) ++(operands[j].negative != sum.negative ? negative : positive);
-      if (positive + 2 * negative > 1 && position < free) {
-        free = position;
+      // the lowest bit of -x is that of x, which a table can use
+      const int here = table && positive == 0 && negative == 1 ? position + 1 : position;
+      if (positive + 2 * negative > 1 && here < free) {
+        free = here;
         added_there = positive > 0;
       }
       subtracted += operands[i].negative != sum.negative;
     }
     const int operand_count = count + (from_zero ? 1 : 0);
     int sites = std::max(0, sum.top - free);
-    if (sites > 0) {
+    if (sites > 0 && !table) {
       sum.level += operand_count < 3 ? TWO_LEVELS : carry_save_ ? CARRY_SAVE_LEVELS : THREE_LEVELS;
       sum.arrival += operand_count < 3 ? TWO_DELAY : carry_save_ ? CARRY_SAVE_DELAY : THREE_DELAY;
       // the carry that makes a complement of an inverted operand inverts the lowest bit as well: a site to undo that
@@ -165,6 +219,30 @@ class Rows {
     cost.sites += sites;
     cost.doubled += half ? sites : 2 * sites;
     return sum;
+  }
+
+  // How many of the first operands a table takes in place of the first row; 0 where a row does as well. A constant costs
+  // a table nothing.
+  std::size_t held_at_once(const std::vector<Operand>& operands) const {
+    Support support;
+    std::size_t held = 0;
+    while (held < operands.size() && operands[held].support && support.add(*operands[held].support)) ++held;
+    if (held == operands.size() || static_cast<int>(held) > arity_) return held;
+    if (held < 2 || operands[0].support->bits > 0) return 0;
+    const std::size_t row = arity_ == 3 && operands.size() % 2 == 1 ? 2 : arity_;
+    return 1 + std::min(held - 1, row);
+  }
+
+  // Whether a row is a table; its support, level and arrival then.
+  bool looked_up(const Operand* operands, int count, Operand& sum) const {
+    Support support;
+    for (int i = 0; i < count; ++i)
+      if (!operands[i].support || !support.add(*operands[i].support)) return false;
+    supports_.push_back(support);
+    sum.support = &supports_.back();
+    sum.level = carry_save_ ? TABLE_LEVELS : 0;
+    sum.arrival = TABLE_DELAY;
+    return true;
   }
 
   // How many operands the next row takes for the sum to be early: a third one only where it is there in time, and not
@@ -186,6 +264,7 @@ class Rows {
   int arity_;
   bool carry_save_;
   mutable std::vector<Operand> sums_;
+  mutable std::vector<Support> supports_;
 };
 
 }  // namespace c4ml

@@ -337,6 +337,7 @@ class Search {
     const Form form = graph_.form_of(node.terms);
     const auto [low, high] = graph_.range_of(form);
     const Cost cost = graph_.cost_of(node.terms, width_of(low, high));
+    const Support* support = graph_.support_of(form);
     int saved = 0, replaced = 0;
     for (std::size_t i = 0; i < result.places.size();) {
       const int list = result.places[i].list;
@@ -350,7 +351,7 @@ class Search {
         const int shift = node.shift + place.shift;
         if (shift < 0) return {};
         replace(graph_.sorted(list), result.pattern, place,
-                operand(low, high, cost, shift, node.negative != place.negative));
+                operand(low, high, cost, shift, node.negative != place.negative, support));
         times = 1;
       } else {
         std::vector<Term>& terms = scratch_;
@@ -360,7 +361,7 @@ class Search {
           ++times;
           const int shift = node.shift + result.places[i].shift;
           if (shift < 0) return {};
-          operands_.push_back(operand(low, high, cost, shift, node.negative != result.places[i].negative));
+          operands_.push_back(operand(low, high, cost, shift, node.negative != result.places[i].negative, support));
         }
         if (times == 0) continue;
         if (terms.empty() && times == 1 && !reader.output) {
@@ -385,10 +386,12 @@ class Search {
     return result;
   }
 
-  static Operand operand(Integer low, Integer high, const Cost& cost, int shift, bool negative) {
+  static Operand operand(Integer low, Integer high, const Cost& cost, int shift, bool negative, const Support* support) {
     const Integer factor = Integer{1} << shift;
     const int arrival = cost.arrival - CARRY_DELAY * shift;
-    return {low * factor, high * factor, cost.level, arrival, shift, width_of(low * factor, high * factor), -1, negative};
+    low *= factor;
+    high *= factor;
+    return {low, high, cost.level, arrival, shift, width_of(low, high), -1, negative, support};
   }
 
   // Sorted operands without those of a pattern, and with the one that stands for it.

@@ -5,17 +5,30 @@
 
 // CHECK-LABEL: @shared
 neuron.layer @shared {
-^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>, %c: !lbir.int<0, 3>):
-  %s = neuron.sum %a, %b, %c times [1, 2, 1] plus 1 : !lbir.int<0, 3>, !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<1, 13>
-  %t = neuron.sum %a, %b, %c times [2, 4, -1] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<-3, 18>
-  neuron.yield %s, %t : !lbir.int<1, 13>, !lbir.int<-3, 18>
+^bb0(%a: !lbir.int<0, 127>, %b: !lbir.int<0, 127>, %c: !lbir.int<0, 127>):
+  %s = neuron.sum %a, %b, %c times [1, 2, 1] plus 0 : !lbir.int<0, 127>, !lbir.int<0, 127>, !lbir.int<0, 127> -> !lbir.int<0, 508>
+  %t = neuron.sum %a, %b, %c times [2, 4, -1] plus 0 : !lbir.int<0, 127>, !lbir.int<0, 127>, !lbir.int<0, 127> -> !lbir.int<-127, 762>
+  neuron.yield %s, %t : !lbir.int<0, 508>, !lbir.int<-127, 762>
 }
-// CHECK:      %[[BOTH:.*]] = neuron.sum %a, %b times [1, 2] plus 0
-// THREE-NEXT: %s = neuron.sum %c, %[[BOTH]] times [1, 1] plus 1
-// TWO-NEXT:   %[[ONE:.*]] = neuron.sum %c times [1] plus 1
-// TWO-NEXT:   %s = neuron.sum %[[ONE]], %[[BOTH]] times [1, 1] plus 0
-// CHECK-NEXT: %t = neuron.sum %c, %[[BOTH]] times [-1, 2] plus 0
+// TWO:        %[[BOTH:.*]] = neuron.sum %a, %b times [1, 2] plus 0
+// TWO-NEXT:   %s = neuron.sum %c, %[[BOTH]] times [1, 1] plus 0
+// TWO-NEXT:   %t = neuron.sum %c, %[[BOTH]] times [-1, 2] plus 0
+// THREE:      %s = neuron.sum {{.*}} times [1, 1, 2] plus 0
+// THREE-NEXT: %t = neuron.sum {{.*}} times
 // CHECK-NEXT: neuron.yield %s, %t
+
+// Sums of few bits are looked up in a LUT, where the network's inputs or single bits are summed.
+
+// CHECK-LABEL: @few
+neuron.layer @few {
+^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<-2, 1>, %c: !lbir.int<0, 127>):
+  %s = neuron.sum %a, %b, %c times [1, -1, 1] plus 1 : !lbir.int<0, 3>, !lbir.int<-2, 1>, !lbir.int<0, 127> -> !lbir.int<0, 133>
+  neuron.yield %s : !lbir.int<0, 133>
+}
+// THREE:      %[[FEW:.*]] = neuron.lookup %a, %b in [3, 2, 1, 0, 4, 3, 2, 1, 5, 4, 3, 2, 6, 5, 4, 3]
+// THREE-NEXT: %s = neuron.sum {{.*}}, {{.*}} times [1, 1] plus 0
+// TWO-NOT:    lookup
+// CHECK:      neuron.yield %s
 
 // What is known of a sum's range stays, and a sum of nothing is a constant.
 
@@ -33,15 +46,15 @@ neuron.layer @known {
 
 // CHECK-LABEL: @stages
 neuron.layer @stages {
-^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<0, 3>):
-  %s = neuron.sum %a, %b times [1, 1] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 3> -> !lbir.int<0, 6>
-  %t = neuron.threshold %s, [4] base 0 falling 0 : !lbir.int<0, 6> -> !lbir.int<0, 1>
-  %u = neuron.sum %a, %t times [1, 4] plus 0 : !lbir.int<0, 3>, !lbir.int<0, 1> -> !lbir.int<0, 7>
-  neuron.yield %u : !lbir.int<0, 7>
+^bb0(%a: !lbir.int<0, 127>, %b: !lbir.int<0, 127>):
+  %s = neuron.sum %a, %b times [1, 1] plus 0 : !lbir.int<0, 127>, !lbir.int<0, 127> -> !lbir.int<0, 254>
+  %t = neuron.threshold %s, [4] base 0 falling 0 : !lbir.int<0, 254> -> !lbir.int<0, 1>
+  %u = neuron.sum %a, %t times [1, 4] plus 0 : !lbir.int<0, 127>, !lbir.int<0, 1> -> !lbir.int<0, 131>
+  neuron.yield %u : !lbir.int<0, 131>
 }
 // CHECK:      %s = neuron.sum %a, %b
 // CHECK-NEXT: %t = neuron.threshold %s
-// CHECK-NEXT: %u = neuron.sum %a, %t
+// CHECK-NEXT: %u = neuron.sum %t, %a
 
 // More than 57 bits are left to neuron-expand-sums.
 
