@@ -185,8 +185,8 @@ def test_carry_save_adders_are_proved() -> None:
     random = np.random.default_rng(3)
     for _ in range(12):
         weights = random.integers(-15, 16, (3, 7)).tolist()
-        network = dense(-8, 7, weights, random.integers(-30, 30, 3).tolist())
-        design = lowered(network, target="generic", minimize="delay")  # without tables
+        network = dense(-64, 63, weights, random.integers(-30, 30, 3).tolist())
+        design = lowered(network, minimize="delay")
         majorities = [each for each in design.walk() if isinstance(each, comb.OrOp) and len(each.operands) == 3]
         assert len(majorities) > 5
         assert {proof.status for proof in prove(network, design)} == {"proved"}
