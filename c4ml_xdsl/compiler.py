@@ -38,7 +38,7 @@ class CompileOptions:
     """What `c4ml compile` can be told; names and values are those of the command line."""
 
     minimize: Literal["area", "delay", "balanced"] = "balanced"
-    strategy: Literal["auto", "direct", "shared", "table"] = "auto"
+    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
     target: Literal["xilinx", "generic"] = "xilinx"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
@@ -83,7 +83,7 @@ def compile(
         raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
     for name, allowed in (
         ("minimize", ("area", "delay", "balanced")),
-        ("strategy", ("auto", "direct", "shared", "table")),
+        ("strategy", ("auto", "direct", "shared", "table", "compressor")),
         ("target", ("xilinx", "generic")),
         ("effort", ("fast", "normal", "max")),
     ):

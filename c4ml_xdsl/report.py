@@ -22,7 +22,7 @@ from c4ml_xdsl.circuits.cost import (
 )
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.proofs import LayerProof
-from c4ml_xdsl.transforms.convert_neuron_to_hw import TABLES
+from c4ml_xdsl.transforms.convert_neuron_to_hw import COUNTERS, TABLES
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
 
 def _strategy(module: hw.HWModuleOp, strategy: str, adders: int) -> str:
     """How a layer is built: tables, adders, or both."""
-    arithmetic = strategy if adders else "direct"
+    arithmetic = "compressor" if COUNTERS in module.attributes else strategy if adders else "direct"
     if TABLES not in module.attributes:
         return arithmetic
     return f"table, {arithmetic}" if adders else "table"

@@ -351,6 +351,142 @@ class LookupOp(IRDLOperation):
 
 
 @irdl_op_definition
+class PopcountOp(IRDLOperation):
+    """
+    The number of ones among up to six operands of 0 and 1, and a constant; an inverted one counts where it is 0.
+
+    An operand counts as often as its weight says. The result's range is from the constant to the largest count. It is
+    built as truth tables of all operands, one for each bit of the result.
+
+    ```mlir
+    %y = neuron.popcount %c, %c inverted [0, 1] times [1, 2] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 3>
+    ```
+    """  # noqa: E501
+
+    name = "neuron.popcount"
+
+    terms = var_operand_def(IntType)
+    inverted = prop_def(NumbersAttr)
+    weights = prop_def(NumbersAttr)
+    constant = prop_def(IntegerAttr[I64])
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$terms `inverted` $inverted `times` $weights `plus` $constant attr-dict `:` type($terms) `->` type($result)"
+    )
+
+    @staticmethod
+    def of(
+        terms: Sequence[SSAValue], inverted: Sequence[bool], weights: Sequence[int] | None = None, constant: int = 0
+    ) -> "PopcountOp":
+        """A count of values of 0 and 1; the weights are 1 unless they are given."""
+        weights = [1] * len(terms) if weights is None else weights
+        return PopcountOp.create(
+            operands=terms,
+            result_types=[IntType(constant, constant + sum(weights))],
+            properties={
+                "inverted": NumbersAttr.of([int(each) for each in inverted]),
+                "weights": NumbersAttr.of(weights),
+                "constant": IntegerAttr(constant, i64),
+            },
+        )
+
+    def verify_(self) -> None:
+        if not 1 <= len(self.terms) <= 6:
+            raise VerifyException("a counter has from 1 to 6 operands")
+        if len(self.inverted.data) != len(self.terms) or any(each not in (0, 1) for each in self.inverted.data):
+            raise VerifyException("there must be a 0 or a 1 for each operand, whether it is inverted")
+        if len(self.weights.data) != len(self.terms) or min(self.weights.data) < 1 or self.constant.value.data < 0:
+            raise VerifyException("there must be a positive weight for each operand, and no negative constant")
+        _verify_single_bits(self.terms)
+        element, low = range_of(self.result), self.constant.value.data
+        if (element.low, element.high) != (low, low + sum(self.weights.data)):
+            raise VerifyException(f"the result's range must be {low} to {low + sum(self.weights.data)}")
+
+
+@irdl_op_definition
+class BitOp(IRDLOperation):
+    """
+    One bit of an integer in two's complement, 0 being the lowest.
+
+    ```mlir
+    %y = neuron.bit 1 of %b : !lbir.int<0, 3> -> !lbir.int<0, 1>
+    ```
+    """
+
+    name = "neuron.bit"
+
+    input = operand_def(IntType)
+    position = prop_def(IntegerAttr[I64])
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$position `of` $input attr-dict `:` type($input) `->` type($result)"
+
+    @staticmethod
+    def of(value: SSAValue, position: int) -> "BitOp":
+        """A bit of a value."""
+        properties = {"position": IntegerAttr(position, i64)}
+        return BitOp.create(operands=[value], result_types=[IntType(0, 1)], properties=properties)
+
+    def verify_(self) -> None:
+        if not 0 <= self.position.value.data < range_of(self.input).bits:
+            raise VerifyException(f"there is no bit {self.position.value.data}")
+        if range_of(self.result) != IntType(0, 1):
+            raise VerifyException("a bit's range must be 0 to 1")
+
+
+@irdl_op_definition
+class CompareOp(IRDLOperation):
+    """
+    Whether the sum of coefficient * operand is at least a constant; operands are 0 or 1, coefficients powers of two.
+
+    It is built as the carry out of one addition, of as many words as there are operands of the same coefficient.
+
+    ```mlir
+    %y = neuron.compare %c, %c times [1, -2] least 0 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 1>
+    ```
+    """
+
+    name = "neuron.compare"
+
+    terms = var_operand_def(IntType)
+    coefficients = prop_def(NumbersAttr)
+    least = prop_def(IntegerAttr[I64])
+    result = result_def(IntType)
+
+    traits = traits_def(Pure())
+    assembly_format = "$terms `times` $coefficients `least` $least attr-dict `:` type($terms) `->` type($result)"
+
+    @staticmethod
+    def of(terms: Sequence[SSAValue], coefficients: Sequence[int], least: int) -> "CompareOp":
+        """A comparison."""
+        return CompareOp.create(
+            operands=terms,
+            result_types=[IntType(0, 1)],
+            properties={"coefficients": NumbersAttr.of(coefficients), "least": IntegerAttr(least, i64)},
+        )
+
+    def verify_(self) -> None:
+        coefficients = self.coefficients.data
+        if len(coefficients) != len(self.terms):
+            raise VerifyException(f"{len(self.terms)} terms have {len(coefficients)} coefficients")
+        if any(each == 0 or abs(each) & (abs(each) - 1) for each in coefficients):
+            raise VerifyException("a coefficient is no power of two")
+        _verify_single_bits(self.terms)
+        if range_of(self.result) != IntType(0, 1):
+            raise VerifyException("a comparison's range must be 0 to 1")
+
+
+def _verify_single_bits(terms: Sequence[SSAValue]) -> None:
+    """Raises VerifyException for a value that isn't 0 or 1."""
+    for element in map(range_of, terms):
+        if (element.low, element.high) != (0, 1):
+            raise VerifyException(f"an operand of the range {element} isn't 0 or 1")
+
+
+@irdl_op_definition
 class MaxOp(IRDLOperation):
     """
     The largest of its operands.
@@ -419,5 +555,19 @@ class MultiplyOp(IRDLOperation):
 
 Neuron = Dialect(
     "neuron",
-    [LayerOp, YieldOp, ConstantOp, SumOp, RequantizeOp, ThresholdOp, TableOp, LookupOp, MaxOp, MultiplyOp],
+    [
+        LayerOp,
+        YieldOp,
+        ConstantOp,
+        SumOp,
+        RequantizeOp,
+        ThresholdOp,
+        TableOp,
+        LookupOp,
+        PopcountOp,
+        BitOp,
+        CompareOp,
+        MaxOp,
+        MultiplyOp,
+    ],
 )

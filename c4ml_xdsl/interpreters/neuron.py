@@ -47,6 +47,20 @@ def evaluate_operation(operation: Operation, values: Mapping[SSAValue, Integers]
             sizes = [high - low + 1 for low, high in operation.ranges]
             places = tuple(values[term] - low for term, (low, _) in zip(operation.terms, operation.ranges, strict=True))
             return np.array(operation.entries.data, np.int64).reshape(sizes)[places]
+        case neuron.PopcountOp():
+            count = np.full(samples, operation.constant.value.data, np.int64)
+            for term, inverted, weight in zip(
+                operation.terms, operation.inverted.data, operation.weights.data, strict=True
+            ):
+                count += weight * (values[term] ^ inverted)
+            return count
+        case neuron.BitOp():
+            return values[operation.input] >> operation.position.value.data & 1
+        case neuron.CompareOp():
+            total = np.zeros(samples, np.int64)
+            for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
+                total += coefficient * values[term]
+            return (total >= operation.least.value.data).astype(np.int64)
         case neuron.MaxOp():
             return np.maximum.reduce([values[term] for term in operation.terms])
         case neuron.MultiplyOp():

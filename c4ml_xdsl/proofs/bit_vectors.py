@@ -208,7 +208,10 @@ class ModuleBits:
         parts = [(self.atoms.element(number), coefficient) for number, coefficient in found.elements]
         for value, coefficient in found.bits:
             parts.append((self.unsigned(self.values[value].slice(0, 1)[0]), coefficient))
-        return self.word(self.atoms.modulo(self.atoms.combine(parts, found.constant), width), width)
+        form = self.atoms.combine(parts, found.constant)
+        if form.high - form.low >= 1 << width:  # else the bits give bounds that atoms alone don't
+            form = self.atoms.modulo(form, width)
+        return self.word(form, width)
 
     def join(self, parts: Sequence[Sequence[Segment]], width: int) -> Bits:
         """Segments side by side, the least significant first; recognises extensions."""

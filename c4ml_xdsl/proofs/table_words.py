@@ -158,25 +158,28 @@ def _reachable(given: Sequence[Place | None], bits: Sequence[Integers]) -> Integ
 
 
 def _fit(total: Integers, columns: Sequence[Integers], width: int) -> tuple[list[int], int] | None:
-    """Coefficients and a constant that give a word of so many bits for all combinations; None where there are none."""
+    """
+    Coefficients and a constant that give a word of so many bits for all combinations; None where there are none.
+
+    As the word's unsigned integer or its signed one, whose range is then the form's; or else modulo 2^width.
+    """
     known: dict[tuple[int, ...], int] = {}
-    rows = np.stack(columns, axis=1)
-    for number, row in enumerate(rows.tolist()):
+    for number, row in enumerate(np.stack(columns, axis=1).tolist()):
         known.setdefault(tuple(row), number)
     modulus = 1 << width
-    coefficients: list[int] = []
-    rest = total
-    for index, column in enumerate(columns):
-        coefficient = 0 if column.min() == column.max() else _difference(known, total, index)
-        if coefficient is None:
-            return None
-        coefficient = (coefficient + modulus // 2 - 1) % modulus - (modulus // 2 - 1)
-        coefficients.append(coefficient)
-        rest = rest - coefficient * column
+    signed = np.where(total >= modulus // 2, total - modulus, total)
+    for integers in (total, signed):
+        coefficients: list[int] = []
+        for index, column in enumerate(columns):
+            coefficient = 0 if column.min() == column.max() else _difference(known, integers, index)
+            if coefficient is None:
+                return None
+            coefficients.append(coefficient)
+        rest = integers - sum(each * column for each, column in zip(coefficients, columns, strict=True))
+        if rest.min() == rest.max():
+            return coefficients, int(rest[0])
     rest = rest % modulus
-    if rest.min() != rest.max():
-        return None
-    return coefficients, int(rest[0])
+    return (coefficients, int(rest[0])) if rest.min() == rest.max() else None
 
 
 def _difference(known: dict[tuple[int, ...], int], total: Integers, index: int) -> int | None:

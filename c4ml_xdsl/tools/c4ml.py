@@ -27,7 +27,7 @@ COMPILE_OPTIONS = [
     ),
     click.option(
         "--strategy",
-        type=click.Choice(["auto", "direct", "shared", "table"]),
+        type=click.Choice(["auto", "direct", "shared", "table", "compressor"]),
         default="auto",
         show_default=True,
         help="Sums of a layer share adders, each is built by itself (direct), or neurons of up to 14 input bits become "

@@ -15,6 +15,7 @@ PASSES = {
     "lbir-unroll-neurons": "LbirUnrollNeurons",
     "neuron-fold-offsets": "NeuronFoldOffsets",
     "neuron-tabulate": "NeuronTabulate",
+    "neuron-compress-sums": "NeuronCompressSums",
     "neuron-share-sums": "NeuronShareSums",
     "neuron-expand-sums": "NeuronExpandSums",
     "convert-neuron-to-hw": "ConvertNeuronToHw",

@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from c4ml_xdsl.circuits.compressor import table_of
 from c4ml_xdsl.circuits.step_function import StepFunction
 from c4ml_xdsl.circuits.table_decomposition import Aim, decompose
 from c4ml_xdsl.dialects import comb, lbir, neuron
@@ -24,11 +25,11 @@ from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
 
 COMMENT, NODE, AXES, INPUTS, OUTPUTS = "comment", "c4ml.node", "c4ml.axes", "c4ml.inputs", "c4ml.outputs"
-OPERATIONS, TABLES = "c4ml.operations", "c4ml.tables"
+OPERATIONS, TABLES, COUNTERS = "c4ml.operations", "c4ml.tables", "c4ml.counters"
 """
 Attributes of a `hw.module`: what the layer is in words, the node whose tensor it gives, how that is transposed to the
 instances' rows, and the positions of the operations that it stands for in the folded network; the top's ports; how many
-values are truth tables of the inputs.
+values are truth tables of the inputs, and how many counters of single bits it has.
 """
 
 
@@ -164,6 +165,9 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int, minimize: Aim) -> hw
     tables = sum(isinstance(operation, neuron.LookupOp) for operation in layer.body.block.ops)
     if tables:
         module.attributes[TABLES] = IntegerAttr(tables, i64)
+    counters = sum(isinstance(operation, neuron.PopcountOp) for operation in layer.body.block.ops)
+    if counters:
+        module.attributes[COUNTERS] = IntegerAttr(counters, i64)
     return module
 
 
@@ -191,6 +195,12 @@ class LayerLowering:
                 result = self.table(operation)
             case neuron.LookupOp():
                 result = self.lookup(operation)
+            case neuron.PopcountOp():
+                result = self.popcount(operation)
+            case neuron.BitOp():
+                result = self.builder.extract(self.values[operation.input], operation.position.value.data, 1)
+            case neuron.CompareOp():
+                result = self.comparison(operation)
             case neuron.MaxOp():
                 result = self.maximum(operation)
             case neuron.MultiplyOp():
@@ -217,6 +227,52 @@ class LayerLowering:
         ]
         row = carry_save_row if self.minimize == "delay" else plain_row
         return row(self.builder, summands, operation.constant.value.data, width)
+
+    def popcount(self, operation: neuron.PopcountOp) -> SSAValue:
+        """A truth table for each bit of the count."""
+        inputs = [self.values[term] for term in operation.terms]
+        counts = table_of(operation.inverted.data, operation.weights.data, operation.constant.value.data)
+        tables: list[SSAValue] = []
+        for position in reversed(range(lbir.range_of(operation.result).bits)):
+            table = comb.TruthTableOp.of(inputs, [count >> position & 1 for count in counts])
+            tables.append(self.builder.append(table))
+        return self.builder.concat(tables)
+
+    def comparison(self, operation: neuron.CompareOp) -> SSAValue:
+        """
+        The carry out of one addition: of words of the bits, those of negative coefficients inverted, and a constant.
+
+        Either the sum is compared, or what it lacks of the largest one and the result inverted: what takes fewer words.
+        """
+        builder, coefficients = self.builder, operation.coefficients.data
+        most = sum(map(abs, coefficients))
+        least = operation.least.value.data - sum(min(each, 0) for each in coefficients)
+        if not 0 < least <= most:
+            return builder.constant(int(least <= 0), 1)
+        width = most.bit_length()
+        plans: list[tuple[int, bool, list[list[SSAValue]]]] = []
+        for complement in (False, True):
+            columns: list[list[SSAValue]] = [[] for _ in range(width)]
+            for term, coefficient in zip(operation.terms, coefficients, strict=True):
+                value = self.values[term]
+                if (coefficient < 0) != complement:
+                    value = builder.invert(value)
+                columns[abs(coefficient).bit_length() - 1].append(value)
+            constant = (1 << width) - (most - least + 1 if complement else least)
+            for position, column in enumerate(columns):
+                if constant >> position & 1:
+                    column.append(builder.constant(1, 1))
+            plans.append((max(len(columns[0]) - 1, *map(len, columns[1:]), 2), complement, columns))
+        _, complement, columns = min(plans, key=lambda plan: plan[:2])
+        if len(columns[0]) > max(map(len, columns[1:]), default=0):  # a carry at the start, from a position below
+            columns = [[builder.constant(1, 1), columns[0].pop()], *columns]
+        words: list[SSAValue] = []
+        for number in range(max(map(len, columns))):
+            bits_ = [column[number] if number < len(column) else builder.constant(0, 1) for column in columns]
+            words.append(builder.concat([builder.constant(0, 1), *bits_[::-1]]))
+        total = builder.add(words)
+        carry = builder.extract(total, len(columns), 1)
+        return builder.invert(carry) if complement else carry
 
     def maximum(self, operation: neuron.MaxOp) -> SSAValue:
         """A balanced tree of comparisons and choices."""

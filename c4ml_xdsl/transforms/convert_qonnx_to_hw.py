@@ -15,6 +15,7 @@ from c4ml_xdsl.transforms.hw_legalize_names import HwLegalizeNames
 from c4ml_xdsl.transforms.lbir_fold_thresholds import LbirFoldThresholds
 from c4ml_xdsl.transforms.lbir_infer_ranges import LbirInferRanges
 from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
+from c4ml_xdsl.transforms.neuron_compress_sums import NeuronCompressSums
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
 from c4ml_xdsl.transforms.neuron_share_sums import NeuronShareSums
@@ -51,7 +52,7 @@ class ConvertQonnxToHw(ModulePass):
     name = "convert-qonnx-to-hw"
 
     input_type: str | None = None
-    strategy: Literal["auto", "direct", "shared", "table"] = "auto"
+    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
     target: Literal["xilinx", "generic"] = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
@@ -74,6 +75,7 @@ class ConvertQonnxToHw(ModulePass):
             LbirUnrollNeurons(),
             NeuronFoldOffsets(),
             *self._tables(),
+            *self._counters(),
             *(() if self.strategy == "direct" else (shared,)),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(minimize=self.minimize, top=self.top),
@@ -86,6 +88,12 @@ class ConvertQonnxToHw(ModulePass):
         if self.strategy not in ("auto", "table"):
             return ()
         return (NeuronTabulate(self.strategy, self.target, self.minimize, self.effort),)
+
+    def _counters(self) -> tuple[ModulePass, ...]:
+        """The pass that counts bits, where the strategy allows it."""
+        if self.strategy not in ("auto", "compressor"):
+            return ()
+        return (NeuronCompressSums(self.strategy, self.target, self.minimize, self.effort),)
 
     def passes(self) -> tuple[ModulePass, ...]:
         """The whole pipeline."""

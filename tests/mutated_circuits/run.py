@@ -50,7 +50,7 @@ def run(count: int, seed: int = 0) -> Outcome:
         for build in NETWORKS:
             network = build(random)
             target = "xilinx" if random.integers(2) else "generic"
-            strategy = str(random.choice(["shared", "table"]))
+            strategy = str(random.choice(["shared", "table", "compressor"]))
             design = lowered(network, target, strategy, "delay" if random.integers(3) == 0 else "balanced")
             proofs = prove(network, design)
             if any(proof.status != "proved" for proof in proofs):

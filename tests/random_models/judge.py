@@ -27,7 +27,7 @@ class Tally:
         self.reasons += other.reasons
 
 
-STRATEGIES, GOALS = ("shared", "auto", "table"), ("area", "balanced", "delay")
+STRATEGIES, GOALS = ("shared", "auto", "table", "compressor"), ("area", "balanced", "delay")
 """Those that a model is built with depend on the model alone, so that a fault is found again."""
 
 
