@@ -1,10 +1,15 @@
 """Shared adder graphs: the sums are exact, the ranges too, and the search is what it promises to be."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from c4ml_xdsl.circuits import adder_graph
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
 from c4ml_xdsl.circuits.step_function import width_of_range
 
@@ -66,10 +71,14 @@ def problems(draw: st.DrawFn) -> Problem:
     arity=st.sampled_from([2, 3]),
     iterations=st.sampled_from([0, 30, 300]),
     tables=st.booleans(),
+    slack=st.sampled_from([None, 0, -500]),
     seed=st.integers(0, 5),
 )
-def test_the_sums_are_exact(problem: Problem, arity: int, iterations: int, tables: bool, seed: int) -> None:
-    check(problem, share_sums(*problem, arity=arity, iterations=iterations, tables=tables, seed=seed), arity)
+def test_the_sums_are_exact(
+    problem: Problem, arity: int, iterations: int, tables: bool, slack: int | None, seed: int
+) -> None:
+    graph = share_sums(*problem, arity=arity, iterations=iterations, tables=tables, slack=slack, seed=seed)
+    check(problem, graph, arity)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])
@@ -138,3 +147,13 @@ def test_a_deadline_is_kept_at_a_small_price(carry_save: bool) -> None:
     assert soon.delay < free.delay
     assert soon.delay <= max(each.delay for each in alone)
     assert soon.sites < 1.1 * free.sites
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_the_search_stays_within_its_memory(tmp_path: Path) -> None:
+    """Random problems with checked containers, AddressSanitizer and UndefinedBehaviorSanitizer."""
+    program, sources = tmp_path / "stress", Path(adder_graph.__file__).parent
+    options = ["-std=c++20", "-O1", "-D_GLIBCXX_ASSERTIONS", "-fsanitize=address,undefined", f"-I{sources}"]
+    subprocess.run(["g++", *options, Path(__file__).parent / "adder_graph/stress.cpp", "-o", program], check=True)
+    done = subprocess.run([program, "150"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -166,6 +166,19 @@ Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std:
   return Emission(graph, static_cast<int>(ranges.size()), static_cast<int>(constants.size())).run(outputs);
 }
 
+// The sites of one row of operands (low, high, lowest bit that may be 1, negative).
+int row_sites(const std::vector<std::tuple<Integer, Integer, int, bool>>& operands, int width) {
+  std::vector<c4ml::Operand> row;
+  bool all_negative = true;
+  for (const auto& [low, high, start, negative] : operands) {
+    row.push_back({low, high, 0, 0, start, c4ml::width_of(low, high), 0, negative});
+    all_negative &= negative;
+  }
+  c4ml::Cost cost;
+  c4ml::Rows(3, false).row(row.data(), static_cast<int>(row.size()), width, false, cost, all_negative);
+  return cost.sites;
+}
+
 }  // namespace
 
 NB_MODULE(_search, m) {
@@ -177,4 +190,5 @@ NB_MODULE(_search, m) {
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
         nb::arg("carry_save"), nb::arg("tables"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
         nb::arg("slack").none(), nb::arg("seed"));
+  m.def("row_sites", &row_sites, nb::arg("operands"), nb::arg("width"));
 }

@@ -30,3 +30,6 @@ def search(
     seed: int,
 ) -> Result:
     """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, slack in ps."""
+
+def row_sites(operands: Sequence[tuple[int, int, int, bool]], width: int) -> int:
+    """LUT sites of a row of at most three operands (low, high, lowest bit that may be 1, negative), of `width` bits."""

@@ -268,7 +268,7 @@ class Graph {
   void require() {
     for (Value& value : values) value.required = value.output ? deadline - CARRY_DELAY * value.width : NEVER;
     std::vector<int> order = ordered();
-    std::vector<std::pair<std::array<int, 3>, int>> built;
+    std::vector<std::pair<std::vector<int>, int>> built;
     std::vector<int> limits;
     for (auto id = order.rbegin(); id != order.rend(); ++id) {
       const Value& value = values[*id];
@@ -281,19 +281,18 @@ class Graph {
       Rows::sort(scratch_);
       built.clear();
       rows.plan(scratch_, value.width, [&](const Operand* row, int taken, const Operand& sum, bool) {
-        std::array<int, 3> tags{-1, -1, -1};
+        std::vector<int> tags;
         int arrival = row[0].arrival;
         for (int i = 0; i < taken; ++i) {
-          tags[i] = row[i].tag;
+          tags.push_back(row[i].tag);
           arrival = std::max(arrival, row[i].arrival);
         }
-        built.emplace_back(tags, sum.arrival - arrival);
+        built.emplace_back(std::move(tags), sum.arrival - arrival);
         return count + static_cast<int>(built.size()) - 1;
       });
       limits.assign(count + built.size(), value.required);
       for (int row = static_cast<int>(built.size()) - 1; row >= 0; --row)
-        for (int tag : built[row].first)
-          if (tag >= 0) limits[tag] = limits[count + row] - built[row].second;
+        for (int tag : built[row].first) limits[tag] = limits[count + row] - built[row].second;
       for (int i = 0; i < count; ++i) {
         Value& read = values[value.terms[i].value];
         read.required = std::min(read.required, limits[i] + CARRY_DELAY * value.terms[i].shift);

@@ -165,8 +165,7 @@ class Rows {
     return cost;
   }
 
- private:
-  // One row; its cost is added up. A width of -1 stands for what the operands allow.
+  // One row; its cost is added up. A width of -1 stands for what the operands allow. From zero, all are subtracted.
   Operand row(const Operand* operands, int count, int width, bool half, Cost& cost, bool from_zero = false) const {
     Operand sum{0, 0, 0, operands[0].arrival, operands[0].start, 0, 0, true};
     for (int i = 0; i < count; ++i) sum.negative &= operands[i].negative;
@@ -221,6 +220,7 @@ class Rows {
     return sum;
   }
 
+ private:
   // How many of the first operands a table takes in place of the first row; 0 where a row does as well. A constant costs
   // a table nothing.
   std::size_t held_at_once(const std::vector<Operand>& operands) const {
