@@ -1,4 +1,4 @@
-"""Estimates of LUT sites: those of single rows as they were measured, and those of designs as the search counts them."""
+"""Estimates of LUT sites: of single rows as they were measured, of designs as the search counts them."""
 
 import pytest
 
