@@ -12,6 +12,7 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from c4ml_xdsl.arrivals import delay_of_design
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError
@@ -138,7 +139,7 @@ def _compile(
     totals = {
         "lut": sum(layer["lut"] for layer in layers),
         "ff": 0,
-        "delay_ns": round(sum(layer["delay_ns"] for layer in layers), 3),
+        "delay_ns": round(delay_of_design(module, circuit.top, options.target), 3),
     }
     if options.max_luts is not None and totals["lut"] > options.max_luts:
         raise OptionError(

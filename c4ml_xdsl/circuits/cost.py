@@ -1,8 +1,9 @@
 """
-What operations cost: LUT sites and delay, by target. First estimates; `lut` counts sites of a six-input LUT.
+What operations cost: LUT sites and delay, by target; `lut` counts sites of a six-input LUT.
 
 A row of two or three operands takes one site a bit on the target `xilinx`, where a row of three is one LUT6_2 and a
-carry position; on `generic` each two-operand addition takes one a bit.
+carry position; on `generic` each two-operand addition takes one a bit. Times of cells are those of the benchmarks' flow
+(Artix-7), those in carry chains fitted to chains of rows by it.
 """
 
 from dataclasses import dataclass
@@ -16,11 +17,17 @@ LUT_NS, CARRY_NS = 0.65, 0.028
 TWO_NS, THREE_NS = 0.94, 1.88
 """From the operands' bit 0 to the result's, of a row of two and of three; its bit i arrives i carry positions later."""
 
-SAVE_NS = 0.4
-"""A carry-save adder in front of a row: parity and majority."""
+WIRE_NS = 0.3
+"""A wire in front of a LUT."""
 
-START_NS = 0.2
-"""What the first row takes more."""
+LUT_PINS_NS = (0.127, 0.238, 0.407, 0.472, 0.631, 0.642)
+"""From a LUT's input to its output: the fastest pin first, of which a LUT of n inputs has the first n."""
+
+SUM_TO_SUM_NS, SUM_TO_CARRY_NS, CARRY_TO_SUM_NS, POSITION_NS = 0.224, 0.22, 0.22, 0.04
+"""In a carry chain: from a position's LUT to its result and to the carry, from a carry to the next result and carry."""
+
+MAJORITY_NS = 0.538
+"""From the majority of a row of three to the next position's LUT."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,6 @@ def row_cost(width: int, operands: int, target: Target) -> Cost:
 def comparison_cost(width: int, constant: bool) -> Cost:
     """A comparison; with a constant a LUT takes five bits, else a carry chain two."""
     return Cost(-(-width // (5 if constant else 2)), LUT_NS + CARRY_NS * width)
-
-
-def logic_cost(width: int) -> Cost:
-    """A choice or logic function of up to six inputs a bit; synthesis merges neighbours."""
-    return Cost(width, LUT_NS)
 
 
 def table_cost(inputs: int) -> Cost:
