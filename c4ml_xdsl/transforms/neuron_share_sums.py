@@ -179,7 +179,7 @@ def _write(graph: AdderGraph, sums: list[neuron.SumOp], inputs: list[SSAValue]) 
     """The rows of a graph, named after the sums that they give, and what reads the sums connected to them."""
     created: list[Operation] = []
     values: list[SSAValue | None] = [*inputs]
-    forms = _forms(graph, len(inputs))
+    forms = _forms(graph, inputs)
     read = _read(graph, len(inputs))
     names: dict[int, str | None] = {}
     for output, operation in zip(graph.outputs, sums, strict=True):
@@ -235,10 +235,12 @@ def _write(graph: AdderGraph, sums: list[neuron.SumOp], inputs: list[SSAValue]) 
     return created
 
 
-def _forms(graph: AdderGraph, inputs: int) -> dict[int, tuple[dict[int, int], int]]:
-    """The coefficients of inputs and the constant of each input and table."""
-    forms: dict[int, tuple[dict[int, int], int]] = {number: ({number: 1}, 0) for number in range(inputs)}
-    for number, row in enumerate(graph.rows, inputs):
+def _forms(graph: AdderGraph, inputs: Sequence[SSAValue]) -> dict[int, tuple[dict[int, int], int]]:
+    """The coefficients of inputs and the constant of each input and table; an input of one integer is a constant."""
+    forms: dict[int, tuple[dict[int, int], int]] = {}
+    for number, element in enumerate(map(lbir.range_of, inputs)):
+        forms[number] = ({}, element.low) if element.low == element.high else ({number: 1}, 0)
+    for number, row in enumerate(graph.rows, len(inputs)):
         if not row.table:
             continue
         total, constant = dict[int, int](), row.constant

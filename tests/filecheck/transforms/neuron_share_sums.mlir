@@ -65,3 +65,14 @@ neuron.layer @wide {
   neuron.yield %s : !lbir.int<0, 3458764513820540925>
 }
 // CHECK: %s = neuron.sum %a times [3]
+
+// A value of one integer is no input of a table, however many bits it has.
+
+// CHECK-LABEL: @known_value
+neuron.layer @known_value {
+^bb0(%a: !lbir.int<0, 3>, %b: !lbir.int<9000000000, 9000000000>):
+  %s = neuron.sum %a, %b times [1, 1] plus 0 : !lbir.int<0, 3>, !lbir.int<9000000000, 9000000000> -> !lbir.int<9000000000, 9000000003>
+  neuron.yield %s : !lbir.int<9000000000, 9000000003>
+}
+// THREE: %s = neuron.lookup %a in [9000000000, 9000000001, 9000000002, 9000000003]
+// TWO:   %s = neuron.sum %a, %b times [1, 1]
