@@ -7,7 +7,7 @@ linear is found out by its values for all that its bits can be: differences give
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 from xdsl.dialects import hw
@@ -49,8 +49,8 @@ def linear_word(operation: comb.ConcatOp, place_of: Callable[[SSAValue], Place |
     """
     What a concatenation of single bits is, where some of them are truth tables and it is linear; None else.
 
-    `place_of` says which input element's bit a value is, if any: combinations of bits that are none of its integers
-    don't count, other bits may be anything.
+    `place_of` says which input element's bit a value is, if any: where all bits of an element are there, those that are
+    none of its integers don't count; other bits may be anything.
     """
     operands = operation.operands[::-1]
     if not any(isinstance(operand.owner, comb.TruthTableOp) for operand in operands):
@@ -66,10 +66,14 @@ def linear_word(operation: comb.ConcatOp, place_of: Callable[[SSAValue], Place |
     total = sum(_evaluate(operand, numbers, bits) << position for position, operand in enumerate(operands))
     given = [place_of(variable) for variable in variables]
     whole = _elements(given)
-    reachable = _reachable(given, bits)
+    integers = {element: _integer(element, given, bits) for element in whole}
+    kept = np.ones(len(combinations), bool)
+    for element, column in integers.items():
+        kept &= (element.low <= column) & (column <= element.high)
+    reachable = np.flatnonzero(kept)
     for elements in (whole, []) if whole else ([],):
         inside = [element.number for element in elements]
-        columns = [_integer(element, given, bits) for element in elements]
+        columns = [integers[element] for element in elements]
         loose = [number for number, place in enumerate(given) if place is None or place[0].number not in inside]
         columns += [bits[number] for number in loose]
         fitted = _fit(np.asarray(total)[reachable], [column[reachable] for column in columns], len(operands))
@@ -143,18 +147,6 @@ def _integer(element: Element, given: Sequence[Place | None], bits: Sequence[Int
             sign = element.low < 0 and place[1] == element.width - 1
             total = total + (-bit if sign else bit) * (1 << place[1])
     return total
-
-
-def _reachable(given: Sequence[Place | None], bits: Sequence[Integers]) -> Integers:
-    """The combinations in which each element has one of its integers."""
-    kept = np.ones(len(bits[0]), bool)
-    for element in dict.fromkeys(place[0] for place in given if place is not None):
-        mine = [(place[1], bit) for place, bit in zip(given, bits, strict=True) if place and place[0] == element]
-        integers = np.arange(element.low, element.high + 1)
-        codes = sum((integers >> position & 1) << number for number, (position, _) in enumerate(mine))
-        code = sum(bit << number for number, (_, bit) in enumerate(mine))
-        kept &= np.isin(cast(Integers, code), cast(Integers, codes))
-    return np.flatnonzero(kept)
 
 
 def _fit(total: Integers, columns: Sequence[Integers], width: int) -> tuple[list[int], int] | None:

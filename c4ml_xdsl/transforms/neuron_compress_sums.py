@@ -26,6 +26,9 @@ HEAP_GROUP = 3
 FEWEST_BITS = 6
 """Sums of fewer single bits are left to adders."""
 
+MOST_WEIGHTS = 1 << 17
+"""Layers of more weights are left to adders: each group of sums has counters of its own for all bits."""
+
 WORTH = 1.5
 """How many times the sites of shared adders heaps may take for `delay`: they are twice as fast."""
 
@@ -81,6 +84,8 @@ class NeuronCompressSums(ModulePass):
         if not sums:
             return
         matrix, inputs = coefficients_of(sums)
+        if matrix.size > MOST_WEIGHTS:
+            return
         if self.minimize == "delay" and self.compare(layer, matrix, sums, inputs):
             return
         chosen = self.chosen(matrix, sums, len(inputs))

@@ -95,3 +95,17 @@ def test_bits_that_are_no_elements_count_by_themselves() -> None:
     wanted = atoms.combine([(values.unsigned(values.values[bit].slice(0, 1)[0]), 1) for bit in bits])
     found = values.form(values.values[result])
     assert not atoms.modulo(atoms.combine([(found, 1), (wanted, -1)]), 3).terms
+
+
+def test_a_few_bits_of_a_wide_element() -> None:
+    """Nothing is enumerated but the bits that are there."""
+    port = Block(arg_types=[IntegerType(40)]).args[0]
+    builder = CombBuilder()
+    bits = [builder.extract(port, place, 1) for place in (39, 3)]
+    result = ActivationLowering(builder).look_up(bits, [0, 1, 1, 2], 2)
+    atoms = Atoms([(-(1 << 39), (1 << 39) - 1)])
+    values = ModuleBits(atoms)
+    values.inputs(port, 0, 1, 40)
+    values.run(builder.operations)
+    wanted = atoms.combine([(values.unsigned(values.values[bit].slice(0, 1)[0]), 1) for bit in bits])
+    assert values.form(values.values[result]).terms == wanted.terms
