@@ -318,11 +318,11 @@ def _replicate(values: ModuleBits, operation: Operation) -> Bits:
 
 def _add(values: ModuleBits, operation: Operation) -> Bits:
     width = comb.width_of(operation.results[0])
-    if len(operation.operands) == 2 and width > 1:
+    form = values.atoms.combine([(values.form(values.values[operand]), 1) for operand in operation.operands])
+    if not form.plain and len(operation.operands) == 2 and width > 1:
         carried = _with_carry(values, [values.values[operand] for operand in operation.operands], width)
         if carried is not None:
             return carried
-    form = values.atoms.combine([(values.form(values.values[operand]), 1) for operand in operation.operands])
     return values.word(form if form.plain else values.atoms.modulo(form, width), width)
 
 
