@@ -319,25 +319,7 @@ def _replicate(values: ModuleBits, operation: Operation) -> Bits:
 def _add(values: ModuleBits, operation: Operation) -> Bits:
     width = comb.width_of(operation.results[0])
     form = values.atoms.combine([(values.form(values.values[operand]), 1) for operand in operation.operands])
-    if not form.plain and len(operation.operands) == 2 and width > 1:
-        carried = _with_carry(values, [values.values[operand] for operand in operation.operands], width)
-        if carried is not None:
-            return carried
     return values.word(form if form.plain else values.atoms.modulo(form, width), width)
-
-
-def _with_carry(values: ModuleBits, operands: Sequence[Bits], width: int) -> Bits | None:
-    """A sum whose lowest bits are a 1 and a bit, which so is the carry into the others: 1 + b = 2 b + (1 - b)."""
-    lowest = [operand.slice(0, 1)[0] for operand in operands]
-    bits = [segment for segment in lowest if segment[0] is not None]
-    if len(bits) != 1 or not any(segment[0] is None and segment[1] for segment in lowest):
-        return None
-    word, position, _ = bits[0]
-    assert word is not None
-    upper = [values.form(Bits(operand.slice(1, width - 1), width - 1)) for operand in operands]
-    form = values.atoms.combine([(upper[0], 1), (upper[1], 1), (values.unsigned(bits[0]), 1)])
-    others = values.word(form if form.plain else values.atoms.modulo(form, width - 1), width - 1)
-    return values.join([[(word.inverse(), position, 1)], others.segments], width)
 
 
 def _sub(values: ModuleBits, operation: Operation) -> Bits:

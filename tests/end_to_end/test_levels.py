@@ -129,7 +129,7 @@ def test_single_samples_and_batches() -> None:
 @pytest.mark.parametrize("options", [{"target": "generic"}, {"minimize": "delay"}, {"minimize": "area"}])
 def test_options_change_the_circuit_not_the_function(options: dict[str, str]) -> None:
     x, y = golden("mlp_w4a4_bn_fp")
-    circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", **options)
+    circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", effort="fast", **options)
     got = circuit(x)
     assert isinstance(got, np.ndarray)
     assert_golden(got, y)
@@ -156,7 +156,7 @@ def test_a_wrong_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(ConvertNeuronToHw, "apply", broken)
     with pytest.raises(c4ml_errors.VerificationError, match=f"node {layers[3].label}.*: it gives .* instead of"):
-        c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", verify=False)
+        c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", verify=False, effort="fast")
     # the random vectors find it too, where nothing is proved
     monkeypatch.setattr("c4ml_xdsl.compiler._refuse_refuted", lambda proofs: None)
     with pytest.raises(c4ml_errors.VerificationError, match="hw differs from lbir") as caught:
@@ -178,7 +178,7 @@ def test_qcdq_export(file: str) -> None:
     x, _ = golden(Path(file).parent.name)
     shape = session.get_inputs()[0].shape[1:]
     want = np.concatenate([session.run(None, {session.get_inputs()[0].name: s.reshape(1, *shape)})[0] for s in x])
-    got = c4ml.compile(MODELS / file)(x)
+    got = c4ml.compile(MODELS / file, effort="fast")(x)
     assert isinstance(got, np.ndarray)
     assert_golden(got, want)
 
@@ -187,7 +187,7 @@ def test_qcdq_export(file: str) -> None:
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose design has adders, comparisons and tables, or convolutions, a join, and pools."""
     folder = tmp_path_factory.mktemp("package") / "out"
-    c4ml.compile(MODELS / request.param / "model.onnx").package(folder)
+    c4ml.compile(MODELS / request.param / "model.onnx", effort="fast").package(folder)
     return folder
 
 
