@@ -2,18 +2,20 @@
 
 import ctypes
 import os
+import re
 import shutil
-import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from c4ml_xdsl.errors import SimulationError, SimulatorUnavailableError
+from c4ml_xdsl.errors import SimulatorUnavailableError
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
+from c4ml_xdsl.simulators.verilated import TRANSLATE, compile_objects, library, run_tool, runtime
 from c4ml_xdsl.simulators.words import pack, unpack, words_of
 
 DRIVER = """
@@ -37,27 +39,15 @@ extern "C" void run(long samples, const uint32_t* in, uint32_t* out) {{
 """
 
 
-OPTIMISED_BYTES = 1 << 20
-"""Generated C++ up to this size is compiled with optimisation."""
-UNIT_BYTES = 2 << 20
-"""About how much C++ goes into one translation unit: each reads the same headers again."""
+HIERARCHICAL_BYTES = 1 << 20
+"""Designs of more Verilog, each module counted as often as it has instances, are built module by module."""
 
 
-def _units(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """Translation units that include some of the files each."""
-    groups: list[list[str]] = [[]]
-    size = 0
-    for file in files:
-        size += file.stat().st_size
-        if size > UNIT_BYTES and groups[-1]:
-            groups.append([])
-            size = file.stat().st_size
-        groups[-1].append(f'#include "{file.name}"\n')
-    units: list[Path] = []
-    for index, lines in enumerate(groups):
-        units.append(folder / f"unit{index}.cpp")
-        units[-1].write_text("".join(lines))
-    return units
+def _expanded(sources: Mapping[str, str], top: str) -> int:
+    """The bytes of all instances' Verilog; modules have files of their names, and all instances are the top's."""
+    text = sources.get(f"{top}.v", "")
+    counts = Counter(re.findall(r"^  (\w+) \w+ \(\.", text, re.MULTILINE))
+    return len(text) + sum(len(sources.get(f"{name}.v", "")) * count for name, count in counts.items())
 
 
 class VerilatorSimulator:
@@ -74,34 +64,22 @@ class VerilatorSimulator:
         self.outputs = [port for port in ports if port.direction == "output"]
         self.folder = tempfile.TemporaryDirectory(prefix="c4ml_verilator_")
         folder = Path(self.folder.name)
-        for name, text in sources.items():
+        given, archives = dict(sources), list[Path]()
+        if _expanded(sources, top) > HIERARCHICAL_BYTES:
+            modules = [name for name in sources if name != f"{top}.v"]
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                libraries = list(pool.map(library, [Path(name).stem for name in modules], map(given.pop, modules)))
+            for name, each in zip(modules, libraries, strict=True):
+                given[f"{Path(name).stem}.sv"] = each.wrapper
+                archives.append(each.archive)
+        for name, text in given.items():
             (folder / name).write_text(text)
-        _run(
-            [
-                "verilator", "--cc", "-O3", "--Mdir", "build", "--prefix", "Vdesign", "--top-module", top, "-Wno-fatal",
-                "-Wno-lint", "--output-split", "20000", "--output-split-cfuncs", "500", *sources,
-            ],
-            folder,
-        )  # fmt: skip
-        (folder / "build" / "driver.cpp").write_text(self._driver())
-        root = _run(["verilator", "-getenv", "VERILATOR_ROOT"], folder).strip()
-        include = Path(root) / "include"
-        generated = sorted((folder / "build").glob("Vdesign*.cpp"))
-        # optimising a large design takes g++ minutes and saves seconds
-        level = "-O1" if sum(path.stat().st_size for path in generated) < OPTIMISED_BYTES else "-O0"
-        flags = ["-std=gnu++17", level, "-fPIC", "-I.", f"-I{include}", f"-I{include / 'vltstd'}", "-w"]
-        runtime = (include / "verilated.cpp", include / "verilated_threads.cpp")
-        units = _units(folder / "build", [*generated, folder / "build" / "driver.cpp"])
-        parts = [*units, *(path for path in runtime if path.exists())]
-
-        def compiled(index: int) -> str:
-            _run(["g++", *flags, "-c", str(parts[index]), "-o", f"part{index}.o"], folder / "build")
-            return f"part{index}.o"
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(compiled, range(len(parts))))
-        _run(["g++", "-shared", "-o", "design.so", *objects, "-lpthread"], folder / "build")
-        self.library = ctypes.CDLL(str(folder / "build" / "design.so"))
+        run_tool([*TRANSLATE, "--Mdir", "build", "--prefix", "Vdesign", "--top-module", top, *given], folder)
+        build = folder / "build"
+        (build / "driver.cpp").write_text(self._driver())
+        objects = compile_objects(build, sorted(build.glob("*.cpp")))
+        run_tool(["g++", "-shared", "-o", "design.so", *objects, *archives, runtime(), "-lpthread"], build)
+        self.library = ctypes.CDLL(str(build / "design.so"))
 
     def _driver(self) -> str:
         def copies(ports: Sequence[Port], text: str) -> str:
@@ -135,12 +113,3 @@ class VerilatorSimulator:
             results[port.tensor] = unpack(np.ascontiguousarray(out[:, position : position + words]), port)
             position += words
         return results
-
-
-def _run(command: Sequence[str], folder: Path) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "VERILATOR_ROOT"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        first = next((line for line in done.stderr.splitlines() if line.strip()), "no message")
-        raise SimulationError(f"{command[0]} rejected the design: {first[:300]}")
-    return done.stdout

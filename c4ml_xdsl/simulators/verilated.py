@@ -1,0 +1,166 @@
+"""
+Building what Verilator writes: C++ to object files, and single modules as libraries, cached by their content.
+
+A library is what Verilator calls a protected one (`--lib-create`): the module's own model behind a wrapper module of
+the same name and ports, which calls it. The wrapper takes the module's place in the design, so a module is translated
+and compiled once, however many instances it has; and from then on it isn't compiled again while its text is the same.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from c4ml_xdsl.errors import SimulationError
+
+OPTIMISED_BYTES = 1 << 20
+"""Generated C++ up to this size is compiled with optimisation: of more, that takes g++ minutes and saves seconds."""
+UNIT_BYTES = 2 << 20
+"""About how much C++ goes into one translation unit: each reads the same headers again."""
+MOST_CACHED = 256
+"""Libraries that the cache holds; those not used for longest go first."""
+
+TRANSLATE = ("verilator", "--cc", "-O3", "-Wno-fatal", "-Wno-lint", "--output-split", "20000",
+             "--output-split-cfuncs", "500")  # fmt: skip
+COMPILE = ("g++", "-std=gnu++17", "-fPIC", "-w")
+
+
+@dataclass(frozen=True)
+class Library:
+    """A module as a library: its wrapper's SystemVerilog, and an archive of its objects."""
+
+    wrapper: str
+    archive: Path
+
+
+def run_tool(command: Sequence[str | Path], folder: Path) -> str:
+    """What a command prints; raises SimulationError where it fails."""
+    environment = {key: value for key, value in os.environ.items() if key != "VERILATOR_ROOT"}
+    done = subprocess.run(
+        [str(each) for each in command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if line.strip()), "no message")
+        raise SimulationError(f"{command[0]} rejected the design: {first[:300]}")
+    return done.stdout
+
+
+@lru_cache(maxsize=1)
+def include_folder() -> Path:
+    """Verilator's own headers and sources."""
+    return Path(run_tool(["verilator", "-getenv", "VERILATOR_ROOT"], Path.cwd()).strip()) / "include"
+
+
+def compile_objects(folder: Path, sources: Sequence[Path]) -> list[Path]:
+    """The objects of C++ sources in a folder, several of them to a translation unit, compiled in parallel."""
+    level = "-O1" if sum(path.stat().st_size for path in sources) < OPTIMISED_BYTES else "-O0"
+    include = include_folder()
+    flags = [*COMPILE, level, "-I.", f"-I{include}", f"-I{include / 'vltstd'}"]
+    units = _units(folder, sources)
+
+    def compiled(index: int) -> Path:
+        result = folder / f"unit{index}.o"
+        run_tool([*flags, "-c", units[index], "-o", result], folder)
+        return result
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(compiled, range(len(units))))
+
+
+def _units(folder: Path, sources: Sequence[Path]) -> list[Path]:
+    """Translation units that include some of the sources each."""
+    groups: list[list[str]] = [[]]
+    size = 0
+    for source in sources:
+        size += source.stat().st_size
+        if size > UNIT_BYTES and groups[-1]:
+            groups.append([])
+            size = source.stat().st_size
+        groups[-1].append(f'#include "{source.name}"\n')
+    units: list[Path] = []
+    for index, lines in enumerate(groups):
+        units.append(folder / f"unit{index}.cpp")
+        units[-1].write_text("".join(lines))
+    return units
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept: `$C4ML_CACHE`, else the user's cache folder."""
+    given = os.environ.get("C4ML_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "c4ml-xdsl"
+
+
+def library(name: str, text: str) -> Library:
+    """The library of a module without instances; raises SimulationError where it can't be built."""
+    # a name of its own: a module's may be none for C, and two modules' ones must differ in all that is linked
+    own = "library" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def build(folder: Path) -> None:
+        (folder / f"{own}.v").write_text(re.sub(rf"^module {re.escape(name)}\b", f"module {own}", text, flags=re.M))
+        options = ["--lib-create", own, "--prefix", f"V{own}", "--top-module", own, "--Mdir", "."]
+        run_tool([*TRANSLATE, *options, f"{own}.v"], folder)
+        _archive(folder / f"{own}.a", compile_objects(folder, sorted(folder.glob("*.cpp"))))
+
+    folder = _cached([name, text], [f"{own}.sv", f"{own}.a"], build)
+    wrapper = (folder / f"{own}.sv").read_text()
+    return Library(re.sub(rf"^module {own}\b", f"module {name}", wrapper, flags=re.M), folder / f"{own}.a")
+
+
+def runtime() -> Path:
+    """The archive of Verilator's own sources, which every simulation needs; raises SimulationError."""
+
+    def build(folder: Path) -> None:
+        for name in ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp"):
+            if (include_folder() / name).exists():  # versions differ
+                shutil.copy(include_folder() / name, folder)
+        _archive(folder / "runtime.a", compile_objects(folder, sorted(folder.glob("*.cpp"))))
+
+    return _cached(["runtime"], ["runtime.a"], build) / "runtime.a"
+
+
+def _archive(path: Path, objects: Sequence[Path]) -> None:
+    run_tool(["ar", "-rcs", path, *objects], path.parent)
+
+
+def _cached(key: Sequence[str], kept: Sequence[str], build: Callable[[Path], None]) -> Path:
+    """The folder of the cache that holds what `build` leaves in a folder that it is given, built if need be."""
+    version = run_tool(["verilator", "--version"], Path.cwd())
+    digest = hashlib.sha256("\0".join([version, *TRANSLATE, *COMPILE, *key]).encode()).hexdigest()[:32]
+    cache = cache_folder()
+    folder = cache / digest
+    if not folder.is_dir():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SimulationError(f"{cache} can't be written: {error}. Set C4ML_CACHE to another folder.") from error
+        with tempfile.TemporaryDirectory(prefix="build_", dir=cache) as scratch:
+            build(Path(scratch))
+            result = Path(scratch) / "result"
+            result.mkdir()
+            for name in kept:
+                shutil.move(Path(scratch) / name, result / name)
+            try:
+                result.rename(folder)
+            except OSError:  # another process was faster
+                if not folder.is_dir():
+                    raise
+        _forget(cache)
+    os.utime(folder)
+    return folder
+
+
+def _forget(cache: Path) -> None:
+    """Removes what wasn't used for longest, beyond what the cache holds."""
+    found = [path for path in cache.iterdir() if path.is_dir() and not path.name.startswith("build_")]
+    for path in sorted(found, key=lambda each: each.stat().st_mtime)[:-MOST_CACHED]:
+        shutil.rmtree(path, ignore_errors=True)
