@@ -91,18 +91,18 @@ class _Arrivals:
         """When the bits of an operation's result are there."""
         known = [self.values[operand] for operand in operation.operands]
         width = comb.width_of(operation.results[0]) if isinstance(operation.results[0].type, IntegerType) else 1
-        match operation:
-            case hw.ConstantOp():
-                return [CONSTANT] * width
+        match operation:  # the most frequent ones first
+            case comb.ConcatOp():
+                return [bit for part in reversed(known) for bit in part]
             case comb.ExtractOp():
                 low = operation.low_bit.value.data
                 return known[0][low : low + width]
-            case comb.ConcatOp():
-                return [bit for part in reversed(known) for bit in part]
-            case comb.ReplicateOp():
-                return known[0] * (width // len(known[0]))
             case comb.AddOp() | comb.SubOp():
                 return self.row(operation, known, width)
+            case comb.ReplicateOp():
+                return known[0] * (width // len(known[0]))
+            case hw.ConstantOp():
+                return [CONSTANT] * width
             case comb.AndOp() | comb.OrOp() | comb.XorOp():
                 return self.logic(operation, known)
             case comb.TruthTableOp():

@@ -8,13 +8,19 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.estimates import estimate
 from c4ml_xdsl.proofs import LayerProof
 from c4ml_xdsl.transforms.convert_neuron_to_hw import COUNTERS, TABLES
+from c4ml_xdsl.transforms.neuron_share_sums import SEARCH
 
 
 def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list[dict[str, Any]]:
-    """One entry a layer: name, op, strategy, instances, and of all of them adders, LUT sites and flip-flops; delay."""
+    """
+    One entry a layer: name, op, strategy, instances, and of all of them adders, LUT sites and flip-flops; delay.
+
+    Where sums share adders, `search` has their sites before the search, after half of its iterations and in the end.
+    """
     entries: list[dict[str, Any]] = []
     instances = Counter(
         operation.module_name.string_value()
@@ -39,6 +45,10 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                     "delay_ns": round(cost.delay_ns, 3),
                 }
             )
+            search = each.attributes.get(SEARCH)
+            if isinstance(search, lbir.NumbersAttr):
+                # what more iterations would gain is less than what the second half of these did
+                entries[-1]["search"] = dict(zip(("greedy", "halfway", "sites"), search.data, strict=True))
     return entries
 
 

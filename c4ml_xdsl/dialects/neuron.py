@@ -7,7 +7,7 @@ thresholds and requantisations keep their meaning down to here, so circuit optim
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, SymbolNameConstraint, i64
 from xdsl.ir import Attribute, Dialect, Region, SSAValue
@@ -96,6 +96,7 @@ class LayerOp(IRDLOperation):
         if self.operand_sizes is not None:
             printer.print_string(" operands ")
             self.operand_sizes.print_parameter(printer)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body)
 
@@ -108,7 +109,9 @@ class LayerOp(IRDLOperation):
             properties["description"] = StringAttr(description)
         if parser.parse_optional_keyword("operands") is not None:
             properties["operand_sizes"] = NumbersAttr(NumbersAttr.parse_parameter(parser))
-        return cls.create(properties=properties, regions=[parser.parse_region()])
+        found = parser.parse_optional_attr_dict_with_keyword()
+        attributes: Mapping[str, Attribute] = {} if found is None else found.data
+        return cls.create(properties=properties, attributes=attributes, regions=[parser.parse_region()])
 
 
 @irdl_op_definition

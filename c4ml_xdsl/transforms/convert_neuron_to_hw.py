@@ -160,6 +160,7 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int, minimize: Aim) -> hw
     builder.finish(block)
     block.add_op(hw.OutputOp([packed]))
     module = _module(layer.sym_name.data, inputs, [("y", packed.type)], block)
+    module.attributes.update(layer.attributes)
     if layer.description is not None:
         module.attributes[COMMENT] = layer.description
     tables = sum(isinstance(operation, neuron.LookupOp) for operation in layer.body.block.ops)

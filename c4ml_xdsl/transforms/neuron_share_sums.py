@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -13,9 +14,16 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
+from c4ml_xdsl.circuits.adder_graph.budget import groups_of, permille_of
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
+
+SEARCH = "c4ml.search"
+"""
+An attribute of a layer whose sums were searched: the sites of their adders before the search's first iteration, after
+half of its iterations and after all of them, lateness included.
+"""
 
 SLACK: dict[Literal["area", "delay", "balanced"], int | None] = {"area": None, "balanced": 0, "delay": -500}
 """Picoseconds by which the sums of a layer may be later than the latest of them is without sharing."""
@@ -43,7 +51,7 @@ class NeuronShareSums(ModulePass):
     ```
     After `neuron-share-sums{target=xilinx}`:
     ```mlir
-    neuron.layer @l {
+    neuron.layer @l attributes {c4ml.search = #lbir.numbers[24, 24, 24]} {
     ^bb0(%a: !lbir.int<0, 127>, %b: !lbir.int<0, 127>, %c: !lbir.int<0, 1>, %d: !lbir.int<0, 1>):
       %row0 = neuron.lookup %c, %d in [1, 2, 2, 3] : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<1, 3>
       %s = neuron.sum %row0, %a, %b times [1, 1, 2] plus 0 : !lbir.int<1, 3>, !lbir.int<0, 127>, !lbir.int<0, 127> -> !lbir.int<1, 384>
@@ -69,8 +77,11 @@ class NeuronShareSums(ModulePass):
             for sums, _ in stages
             if sums
         ]
+        permille = permille_of(
+            self.effort, [digits for each in problems for digits in groups_of(self.effort, each.coefficients)]
+        )
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search holds no lock
-            graphs = iter(list(pool.map(self.solve, problems)))
+            graphs = iter(list(pool.map(self.solve, problems, repeat(permille))))
         solved = iter(problems)
         for layer, stages in zip(layers, stages_of, strict=True):
             if not any(sums for sums, _ in stages):
@@ -78,14 +89,19 @@ class NeuronShareSums(ModulePass):
             block = layer.body.block
             for operation in list(block.ops):
                 operation.detach()
+            sites = np.zeros(3, np.int64)
             for sums, others in stages:
                 if sums:
                     graph, problem = next(graphs), next(solved)
+                    if graph is not None:
+                        sites += (graph.greedy, graph.halfway, graph.sites)
                     block.add_ops(sums if graph is None else _write(graph, sums, problem.inputs))
                 block.add_ops(others)
+            if sites.any():
+                layer.attributes[SEARCH] = lbir.NumbersAttr.of(sites.tolist())
 
-    def solve(self, problem: "_Problem") -> AdderGraph | None:
-        """The graph for some sums; None where they are too large."""
+    def solve(self, problem: "_Problem", permille: int) -> AdderGraph | None:
+        """The graph for some sums, by so much of the effort; None where they are too large."""
         try:
             return share_sums(
                 problem.coefficients,
@@ -93,6 +109,7 @@ class NeuronShareSums(ModulePass):
                 problem.ranges,
                 3 if self.target == "xilinx" or self.minimize == "delay" else 2,
                 self.effort,
+                permille=permille,
                 slack=SLACK[self.minimize],
                 carry_save=self.minimize == "delay",
                 tables=problem.tables and self.target == "xilinx",

@@ -15,10 +15,9 @@ from typing import Literal
 import numpy as np
 
 from c4ml_xdsl.circuits.adder_graph._search import search
+from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, digits_of, iterations_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.numerics.chain import Integers
-
-Effort = Literal["fast", "normal", "max"]
 
 LARGEST = 1 << 59
 """No partial sum's magnitude reaches this, so the search can't overflow."""
@@ -65,26 +64,10 @@ class AdderGraph:
     sites: int
     delay: int
     """Picoseconds to the last bit of the last sum, without the way in: adders alone, after the target xilinx."""
-
-
-SUMS_AT_ONCE: dict[Effort, int] = {"fast": 64, "normal": 128, "max": 256}
-"""More sums are shared in groups, so that the time for each coefficient is bounded; that costs one or two per cent."""
-
-
-def iterations_of(effort: Effort, digits: int) -> int:
-    """
-    How often the search takes something apart, for a group of sums of so many signed digits.
-
-    About 22 + digits / 55 microseconds an iteration keep `normal` at some eight seconds, and `max` at minutes.
-    """
-    microseconds = 22 + digits // 55
-    match effort:
-        case "fast":
-            return digits // 4
-        case "normal":
-            return min(400 * digits, (7_500_000 + 150 * digits) // microseconds)
-        case "max":
-            return min(1200 * digits, 300000 + 300 * digits, (150_000_000 + 2000 * digits) // microseconds)
+    greedy: int
+    """Sites before the first iteration of the search, with what lateness counts for."""
+    halfway: int
+    """The same of the best graph after half of the iterations: what more of them would gain is less than since then."""
 
 
 def share_sums(
@@ -94,6 +77,7 @@ def share_sums(
     arity: Literal[2, 3],
     effort: Effort = "normal",
     iterations: int | None = None,
+    permille: int = 1000,
     slack: int | None = None,
     carry_save: bool = False,
     tables: bool = False,
@@ -106,7 +90,7 @@ def share_sums(
     summands a row may have, and `carry_save` whether rows of three are carry-save adders in front of rows of two.
     With `tables`, what depends on six bits of inputs at most is a table. `slack` is by how many picoseconds sums may be
     later than the latest would be without sharing: more of them cost as much as many sites, so it is met where it can
-    be; None for any delay. `iterations` overrides what `effort` stands for.
+    be; None for any delay. The search makes `permille` of the iterations that `effort` stands for, or `iterations`.
 
     Raises TooLargeError for sums of more than 57 bits.
     """
@@ -116,9 +100,13 @@ def share_sums(
         raise TooLargeError("sums of more than 57 bits")
     size = SUMS_AT_ONCE[effort]
 
+    def limit(start: int) -> int:
+        digits = int(digits_of(coefficients[start : start + size]).sum())
+        return iterations_of(effort, digits) * permille // 1000 if iterations is None else iterations
+
     def share(start: int) -> AdderGraph:
         rows, added = coefficients[start : start + size].tolist(), constants[start : start + size]
-        return _share(rows, added, ranges, arity, effort, iterations, slack, carry_save, tables, seed)
+        return _share(rows, added, ranges, arity, limit(start), slack, carry_save, tables, seed)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search holds no lock
         graphs = list(pool.map(share, range(0, len(coefficients), size)))
@@ -130,8 +118,7 @@ def _share(
     constants: Sequence[int],
     ranges: Sequence[tuple[int, int]],
     arity: Literal[2, 3],
-    effort: Effort,
-    iterations: int | None,
+    iterations: int,
     slack: int | None,
     carry_save: bool,
     tables: bool,
@@ -147,8 +134,6 @@ def _share(
         ]
         for row in coefficients
     ]
-    if iterations is None:
-        iterations = iterations_of(effort, sum(map(len, sums)))
     added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
     found = search(list(ranges), sums, added, arity, carry_save, tables, iterations, *TEMPERATURES, slack, seed)
     rows = tuple(
@@ -156,7 +141,7 @@ def _share(
         for summands, constant, low, high, table in found.rows
     )
     outputs = tuple(None if value < 0 else Summand(value, shift, sign) for value, shift, sign in found.outputs)
-    return AdderGraph(rows, outputs, found.sites, found.delay)
+    return AdderGraph(rows, outputs, found.sites, found.delay, found.greedy, found.halfway)
 
 
 _digits = lru_cache(maxsize=1 << 12)(signed_digits)
@@ -175,5 +160,11 @@ def _joined(graphs: Sequence[AdderGraph], inputs: int) -> AdderGraph:
 
         rows += [replace(row, summands=tuple(map(moved, row.summands))) for row in graph.rows]
         outputs += [None if each is None else moved(each) for each in graph.outputs]
-    sites = sum(graph.sites for graph in graphs)
-    return AdderGraph(tuple(rows), tuple(outputs), sites, max(graph.delay for graph in graphs))
+    return AdderGraph(
+        tuple(rows),
+        tuple(outputs),
+        sum(graph.sites for graph in graphs),
+        max(graph.delay for graph in graphs),
+        sum(graph.greedy for graph in graphs),
+        sum(graph.halfway for graph in graphs),
+    )

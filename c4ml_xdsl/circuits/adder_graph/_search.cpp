@@ -21,6 +21,7 @@ struct Result {
   std::vector<Summand> outputs;
   int sites;
   int delay;
+  int greedy, halfway;  // sites before the search's first iteration, and after half of them
 };
 
 class Emission {
@@ -163,7 +164,10 @@ Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std:
   }
   c4ml::Search search(graph, seed);
   search.run({iterations, start_temperature, end_temperature, slack});
-  return Emission(graph, static_cast<int>(ranges.size()), static_cast<int>(constants.size())).run(outputs);
+  Result result = Emission(graph, static_cast<int>(ranges.size()), static_cast<int>(constants.size())).run(outputs);
+  result.greedy = static_cast<int>(search.greedy / 100);
+  result.halfway = static_cast<int>(search.halfway / 100);
+  return result;
 }
 
 // The sites of one row of operands (low, high, lowest bit that may be 1, negative).
@@ -186,7 +190,9 @@ NB_MODULE(_search, m) {
       .def_ro("rows", &Result::rows)
       .def_ro("outputs", &Result::outputs)
       .def_ro("sites", &Result::sites)
-      .def_ro("delay", &Result::delay);
+      .def_ro("delay", &Result::delay)
+      .def_ro("greedy", &Result::greedy)
+      .def_ro("halfway", &Result::halfway);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
         nb::arg("carry_save"), nb::arg("tables"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
         nb::arg("slack").none(), nb::arg("seed"));

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 class Result:
     """
     Rows (summands, constant, low, high, table), outputs (value, shift, negative), sites, the last output's picoseconds.
+
+    `greedy` and `halfway` are the sites before the search's first iteration and after half of them, lateness included.
     """
 
     @property
@@ -15,6 +17,10 @@ class Result:
     def sites(self) -> int: ...
     @property
     def delay(self) -> int: ...
+    @property
+    def greedy(self) -> int: ...
+    @property
+    def halfway(self) -> int: ...
 
 def search(
     ranges: Sequence[tuple[int, int]],

@@ -89,10 +89,11 @@ class Search {
       for (std::size_t id = 0; id < graph_.values.size(); ++id)
         if (graph_.values[id].terms.size() > 1) all.push_back(static_cast<int>(id));
     }
-    long best = objective();
+    long best = greedy = halfway = objective();
     bool saved = false;
     std::vector<std::pair<int, std::vector<Term>>> best_lists;
     for (long iteration = 0; iteration < budget.iterations && !graph_.nodes.empty(); ++iteration) {
+      if (iteration == budget.iterations / 2) halfway = best;
       const long before = objective();
       const long temperature = budget.start_temperature + (budget.end_temperature - budget.start_temperature) *
                                                               iteration / budget.iterations;
@@ -118,6 +119,9 @@ class Search {
     }
     if (saved && objective() > best) graph_.restore(best_lists);
   }
+
+  // The objective before the first iteration, and the best one after half of them.
+  long greedy = 0, halfway = 0;
 
   // Hundredths of a site that a picosecond too late counts for: a row too late is about as bad as 40 sites.
   static constexpr int LATE = 4;

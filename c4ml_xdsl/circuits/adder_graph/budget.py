@@ -1,0 +1,66 @@
+"""
+How long the search for shared adders goes on.
+
+It counts iterations, so that its result is the same on every machine; how many microseconds they take is an estimate.
+An iteration takes longer in larger groups of sums.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from c4ml_xdsl.numerics.chain import Integers
+
+Effort: TypeAlias = Literal["fast", "normal", "max"]
+
+SUMS_AT_ONCE: dict[Effort, int] = {"fast": 64, "normal": 128, "max": 256}
+"""More sums are shared in groups, so that the time for each coefficient is bounded; that costs one or two per cent."""
+
+NETWORK_MICROSECONDS, NETWORK_MICROSECONDS_A_DIGIT = 14_000_000, 150
+"""What `normal` has for all layers of a network, on one core: a layer alone may take eight seconds of it."""
+
+
+def _microseconds(digits: int) -> int:
+    """What an iteration takes in a group of sums of so many digits."""
+    return 22 + digits // 55
+
+
+def iterations_of(effort: Effort, digits: int) -> int:
+    """
+    How often the search takes something apart, for a group of sums of so many signed digits.
+
+    `normal` takes some eight seconds, and `max` minutes.
+    """
+    match effort:
+        case "fast":
+            return digits // 4
+        case "normal":
+            return min(400 * digits, (7_500_000 + 150 * digits) // _microseconds(digits))
+        case "max":
+            return min(1200 * digits, 300000 + 300 * digits, (150_000_000 + 2000 * digits) // _microseconds(digits))
+
+
+def digits_of(coefficients: Integers) -> Integers:
+    """The digits other than 0 of each sum's coefficients (sums, inputs), in the non-adjacent form."""
+    magnitudes = np.abs(coefficients)
+    return np.bitwise_count(3 * magnitudes ^ magnitudes).sum(axis=1, dtype=np.int64)
+
+
+def groups_of(effort: Effort, coefficients: Integers) -> list[int]:
+    """The digits of each group of sums that are solved together."""
+    digits, size = digits_of(coefficients), SUMS_AT_ONCE[effort]
+    return [int(digits[start : start + size].sum()) for start in range(0, len(digits), size)]
+
+
+def microseconds_of(effort: Effort, digits: int) -> int:
+    """What the search takes for a group of sums of so many digits, about, on one core."""
+    return iterations_of(effort, digits) * _microseconds(digits)
+
+
+def permille_of(effort: Effort, groups: Iterable[int]) -> int:
+    """How much of its iterations each group of a network gets, so that the whole network stays within its time."""
+    digits = list(groups)
+    wanted = sum(microseconds_of(effort, each) for each in digits)
+    given = NETWORK_MICROSECONDS + NETWORK_MICROSECONDS_A_DIGIT * sum(digits)
+    return 1000 if effort != "normal" or wanted <= given else 1000 * given // wanted
