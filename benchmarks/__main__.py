@@ -14,7 +14,7 @@ from benchmarks.cases import Case, all_cases
 from benchmarks.designs import Design, all_designs
 from benchmarks.errors import BenchmarkError
 from benchmarks.peer_designs import install_peers, peers_folder
-from benchmarks.results import Row, load_results
+from benchmarks.results import Row, load_results, store_row
 from c4ml_xdsl.errors import C4mlError
 
 Named = TypeVar("Named", Case, Design)
@@ -138,6 +138,52 @@ def plot_command(results: Path, output: Path) -> None:
 
     for path in draw(load_results(results), output):
         click.echo(f"wrote {path}")
+
+
+@main.command("scale")
+@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
+@click.option("--timeout", default=1800.0, show_default=True, help="Seconds for one case.")
+@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
+@click.option("-o", "--output", default="scale.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the growth to a folder, too.")
+def scale_command(cases: Sequence[str], timeout: float, again: bool, output: Path, plot: Path | None) -> None:
+    """Measures how time and memory of a compile grow with the network, by phase; finished rows are kept."""
+    from benchmarks.runner import run_command
+    from benchmarks.scale import scale_cases, scale_table
+    from benchmarks.scale_simulation import simulation_names, simulation_table
+
+    for name in [*(case.name for case in scale_cases()), *simulation_names()]:
+        if cases and not any(fnmatchcase(name, pattern) for pattern in cases):
+            continue
+        row = load_results(output).get("scale", {}).get(name)
+        if again or row is None or "error" in row:
+            row = run_command(["scale-row", name], timeout)
+            store_row(output, "scale", name, row)
+            click.echo(f"{name}: {row.get('error') or str(row['seconds']) + ' s'}")
+    results = load_results(output)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(scale_table(results), simulation_table(results))
+    if plot is not None:
+        from benchmarks.plots import draw_growth
+
+        for path in draw_growth(results, plot):
+            click.echo(f"wrote {path}")
+
+
+@main.command("scale-row")
+@click.argument("name", metavar="CASE")
+def scale_row_command(name: str) -> None:
+    """Measures one case of `scale`, and prints its entry of the results."""
+    from benchmarks.scale import measure_scale, scale_cases
+    from benchmarks.scale_simulation import measure_simulation, simulation_names
+
+    case = next((each for each in scale_cases() if each.name == name), None)
+    if case is None and name not in simulation_names():
+        raise click.UsageError(f"no case of scale is named {name}")
+    try:
+        click.echo(json.dumps(measure_simulation(name) if case is None else measure_scale(case)))
+    except (BenchmarkError, C4mlError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
 
 
 @main.command("peers-install")

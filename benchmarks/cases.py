@@ -54,7 +54,8 @@ def models_folder() -> Path | None:
     return next((path for path in candidates if path.is_dir()), None)
 
 
-def _network(name: str) -> bytes:
+def network_model(name: str) -> bytes:
+    """The model of a network; raises BenchmarkError where it isn't there."""
     folder = models_folder()
     if folder is None or not (folder / name / "model.onnx").is_file():
         raise BenchmarkError(f"no model {name}: set C4ML_MODELS to the folder of the models")
@@ -109,7 +110,7 @@ def stored_matrix(name: str) -> Matrix:
 
 def _large_layer() -> bytes:
     """The 200 x 256 dense layer of the MNIST network, its sums alone."""
-    operations = network_of(lower_to_lbir(_network(LARGE_LAYER))).body.block.ops
+    operations = network_of(lower_to_lbir(network_model(LARGE_LAYER))).body.block.ops
     weights = next(lbir.integers(each.weights) for each in operations if isinstance(each, lbir.DenseOp))
     return matrix_model(weights.T, 4, signed=False)
 
@@ -128,6 +129,6 @@ def all_cases() -> list[Case]:
     cases.append(Case("Wb_64x32_pm1", "binary layer", lambda: sign_model(stored_matrix("Wb_64x32_pm1")), True))
     for network in NETWORKS:
         default = network not in LARGE_NETWORKS
-        cases.append(Case(network.split("/")[1], "networks", lambda n=network: _network(n), default))
+        cases.append(Case(network.split("/")[1], "networks", lambda n=network: network_model(n), default))
     cases.append(Case("dense_200x256", "large layer", _large_layer, False))
     return cases

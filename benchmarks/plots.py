@@ -9,6 +9,7 @@ import click
 from benchmarks.cases import GROUPS, all_cases
 from benchmarks.designs import Design, OurDesign, all_designs
 from benchmarks.results import Results
+from benchmarks.scale import scale_cases
 from benchmarks.table import figures
 
 COLUMNS = 4
@@ -58,15 +59,10 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
     Raises ClickException where matplotlib isn't installed.
     """
-    try:
-        matplotlib: Any = importlib.import_module("matplotlib")
-        matplotlib.use("Agg")
-        pyplot: Any = importlib.import_module("matplotlib.pyplot")
-    except ImportError as error:
-        raise click.ClickException("pictures need matplotlib: pip install '.[benchmarks]'") from error
+    pyplot, context = _pyplot()
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    with matplotlib.rc_context(STYLE):
+    with context:
         for group in GROUPS:
             cases = [case.name for case in all_cases() if case.group == group]
             names = [name for name in cases if any(points(results, name).values())]
@@ -79,6 +75,60 @@ def draw(results: Results, folder: Path) -> list[Path]:
                 figure.savefig(written[-1], bbox_inches="tight", **more)
             pyplot.close(figure)
     return written
+
+
+GROWTH = {"fast": ("#1b5e8c", "o"), "normal": ("#a04a6b", "D")}
+"""The colour and the marker of each effort."""
+
+
+def draw_growth(results: Results, folder: Path) -> list[Path]:
+    """
+    Writes an SVG and a PNG of seconds and bytes per multiplication against the size, and gives their paths.
+
+    Raises ClickException where matplotlib isn't installed.
+    """
+    pyplot, context = _pyplot()
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    with context:
+        figure, axes = pyplot.subplots(2, 2, figsize=(6.4, 4.4), layout="constrained")
+        columns = (("dense", "dense layer, inputs and outputs"), ("image", "image, pixels a side"))
+        for column, (series, title) in zip(axes.T, columns, strict=True):
+            for effort, (colour, marker) in GROWTH.items():
+                found = [
+                    (case.size, results["scale"][case.name])
+                    for case in scale_cases()
+                    if (case.series, case.effort) == (series, effort) and case.name in results.get("scale", {})
+                ]
+                found = [(size, row) for size, row in found if "error" not in row]
+                for axis, key, factor in zip(column, ("seconds", "megabytes"), (1e6, 2.0**20), strict=True):
+                    points = [(size, factor * row[key] / row["macs"]) for size, row in found]
+                    axis.plot(*zip(*points) if points else ([], []), color=colour, marker=marker, ms=4, label=effort)
+                    axis.set(xscale="log", yscale="log")
+            column[1].set(xlabel=title)
+            sizes = sorted({case.size for case in scale_cases() if case.series == series})
+            for axis in column:
+                axis.set_xticks(sizes, [str(size) for size in sizes])
+                axis.minorticks_off()
+        axes[0][0].set(ylabel="µs a multiplication")
+        axes[1][0].set(ylabel="bytes a multiplication")
+        figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+        for suffix, more in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 150})):
+            written.append(folder / f"growth{suffix}")
+            figure.savefig(written[-1], bbox_inches="tight", **more)
+        pyplot.close(figure)
+    return written
+
+
+def _pyplot() -> tuple[Any, Any]:
+    """matplotlib's pyplot and the context of our style; raises ClickException where it isn't installed."""
+    try:
+        matplotlib: Any = importlib.import_module("matplotlib")
+        matplotlib.use("Agg")
+        pyplot: Any = importlib.import_module("matplotlib.pyplot")
+    except ImportError as error:
+        raise click.ClickException("pictures need matplotlib: pip install '.[benchmarks]'") from error
+    return pyplot, matplotlib.rc_context(STYLE)
 
 
 def _figure(pyplot: Any, results: Results, names: list[str]) -> Any:

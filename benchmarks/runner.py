@@ -48,8 +48,13 @@ def run_tasks(
 
 
 def run_row(case: str, design: str, path: Path, flows: str, timeout: float) -> Row:
-    """One row by `python -m benchmarks row`, or what went wrong; after `timeout` seconds all it started is ended."""
-    command = [sys.executable, "-m", "benchmarks", "row", case, design, "--flow", flows, "--known", str(path)]
+    """One row by `python -m benchmarks row`."""
+    return run_command(["row", case, design, "--flow", flows, "--known", str(path)], timeout)
+
+
+def run_command(arguments: Sequence[str], timeout: float) -> Row:
+    """The row that `python -m benchmarks` prints, or what went wrong; after `timeout` seconds all of it is ended."""
+    command = [sys.executable, "-m", "benchmarks", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
     start = time.perf_counter()
     process = subprocess.Popen(

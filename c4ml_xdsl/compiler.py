@@ -14,6 +14,7 @@ from xdsl.passes import ModulePass
 
 from c4ml_xdsl.arrivals import delay_of_design
 from c4ml_xdsl.circuit import Circuit
+from c4ml_xdsl.circuits.adder_graph.budget import Effort
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
@@ -129,18 +130,20 @@ def _compile(
         graph = module.clone()
     run(front[2:], module)
     module.verify()
-    _refuse_too_large(predict(module, options.target), options.max_luts)
+    _refuse_too_large(predict(module, options.target, options.effort), options.max_luts)
     lbir = module.clone()
     run(back, module)
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
     top = tops[-1]
     circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {})
-    layers = layers_of(module, circuit.top, options.target, "direct" if options.strategy == "direct" else "shared")
-    totals = {
-        "lut": sum(layer["lut"] for layer in layers),
-        "ff": 0,
-        "delay_ns": round(delay_of_design(module, circuit.top, options.target), 3),
-    }
+    with phase("estimate"):
+        strategy = "direct" if options.strategy == "direct" else "shared"
+        layers = layers_of(module, circuit.top, options.target, strategy)
+        totals = {
+            "lut": sum(layer["lut"] for layer in layers),
+            "ff": 0,
+            "delay_ns": round(delay_of_design(module, circuit.top, options.target), 3),
+        }
     if options.max_luts is not None and totals["lut"] > options.max_luts:
         raise OptionError(
             f"the design takes about {totals['lut']} LUTs, more than --max-luts {options.max_luts}",
@@ -247,7 +250,11 @@ class CheckResult:
 
 
 def check_model(
-    model: ModelSource, input_type: str | None = None, target: Target = "xilinx", weights: str | None = None
+    model: ModelSource,
+    input_type: str | None = None,
+    target: Target = "xilinx",
+    weights: str | None = None,
+    effort: Effort = "normal",
 ) -> CheckResult:
     """
     Each node of a model with the integers it is computed as, and what a compile would take, without building it.
@@ -270,4 +277,4 @@ def check_model(
                 each.apply(context, module)
         except UnsupportedModelError as error:
             return CheckResult(nodes, None, error)
-        return CheckResult(nodes, predict(module, target), None)
+        return CheckResult(nodes, predict(module, target, effort), None)

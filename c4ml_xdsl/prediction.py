@@ -1,28 +1,32 @@
 """
 What a compile will take and give, predicted from the network of integer tensors in a moment.
 
-Counts are those of the structure `direct`: rows of three operands on the target `xilinx`, of two else, narrow ones
-first; what sums share makes the circuit smaller. Time and memory are fitted to compiles of the models in the benchmarks
-on one core, at the effort `normal`.
+Adders are those of the structure `direct`: rows of three operands on the target `xilinx`, of two else, narrow ones
+first; their LUT sites are what is left of them where sums share adders. Time and memory are fitted to compiles of the
+benchmarks (`python -m benchmarks scale`); the search for shared adders runs on all cores.
 """
 
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from c4ml_xdsl.circuits.adder_graph import SUMS_AT_ONCE, iterations_of
+from c4ml_xdsl.circuits.adder_graph.budget import Effort, groups_of, microseconds_of, permille_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.numerics.chain import Integers
 
-SECONDS_AT_LEAST, SECONDS_AN_ADDER = 0.9, 3.3e-4
-SECONDS_AN_ITERATION, SECONDS_AN_ITERATION_AND_DIGIT = 2.2e-5, 1.8e-8
-"""An iteration of the search for shared adders takes longer in larger layers."""
-MEGABYTES_AT_LEAST, MEGABYTES_AN_ADDER = 75.0, 0.008
+SECONDS_AT_LEAST, SECONDS_AN_ADDER, SECONDS_A_WIRE = 0.5, 4.2e-4, 1.2e-5
+MEGABYTES_AT_LEAST, MEGABYTES_AN_ADDER, MEGABYTES_A_WIRE = 75.0, 0.0095, 0.0005
+"""What a module's adders take once, and what an instance's inputs take each."""
+SECONDS_A_MICROSECOND = 1.25e-6
+"""What the search's budget calls a microsecond, in seconds."""
+SHARED = 0.8
+"""Of the LUT sites of sums so many are left where they share adders: 0.74 to 0.84 in the benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class LayerPrediction:
     """
     One layer: adders and LUT sites of all its positions; `once` and `lines` are those of its module.
 
-    `search` is how many seconds the search for shared adders takes.
+    `wires` are the inputs of all instances; `digits` those of each group of sums whose adders are searched together.
     """
 
     name: str
@@ -40,7 +44,8 @@ class LayerPrediction:
     lut: int
     once: int
     lines: int
-    search: float = 0.0
+    wires: int = 0
+    digits: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Prediction:
     """All layers, and what a compile takes."""
 
     layers: tuple[LayerPrediction, ...]
+    effort: Effort
 
     @property
     def adders(self) -> int:
@@ -66,28 +72,36 @@ class Prediction:
 
     @property
     def seconds(self) -> float:
-        """Seconds for a compile without its self-check, on one core."""
-        search = sum(layer.search for layer in self.layers)
-        return round(SECONDS_AT_LEAST + SECONDS_AN_ADDER * sum(layer.once for layer in self.layers) + search, 1)
+        """Seconds for a compile without its self-check, on this machine's cores."""
+        adders, wires = sum(layer.once for layer in self.layers), sum(layer.wires for layer in self.layers)
+        return round(SECONDS_AT_LEAST + SECONDS_AN_ADDER * adders + SECONDS_A_WIRE * wires + self._search(), 1)
+
+    def _search(self) -> float:
+        """Seconds of the search for shared adders: groups of sums are searched at the same time."""
+        groups = [digits for layer in self.layers for digits in layer.digits]
+        permille = permille_of(self.effort, groups)
+        seconds = [microseconds_of(self.effort, digits) * permille / 1000 * SECONDS_A_MICROSECOND for digits in groups]
+        return max(sum(seconds) / (os.cpu_count() or 1), max(seconds, default=0.0))
 
     @property
     def megabytes(self) -> int:
         """The peak of memory."""
-        return round(MEGABYTES_AT_LEAST + MEGABYTES_AN_ADDER * sum(layer.once for layer in self.layers))
+        adders, wires = sum(layer.once for layer in self.layers), sum(layer.wires for layer in self.layers)
+        return round(MEGABYTES_AT_LEAST + MEGABYTES_AN_ADDER * adders + MEGABYTES_A_WIRE * wires)
 
 
-def predict(module: ModuleOp, target: Target) -> Prediction:
+def predict(module: ModuleOp, target: Target, effort: Effort = "normal") -> Prediction:
     """The prediction for a module's folded network."""
     found: list[LayerPrediction] = []
     for operation in network_of(module).body.block.ops:
         if isinstance(operation, lbir.LayerOp):
-            layer = _layer(operation, target)
+            layer = _layer(operation, target, effort)
             if layer is not None:
                 found.append(layer)
-    return Prediction(tuple(found))
+    return Prediction(tuple(found), effort)
 
 
-def _layer(operation: lbir.LayerOp, target: Target) -> LayerPrediction | None:
+def _layer(operation: lbir.LayerOp, target: Target, effort: Effort) -> LayerPrediction | None:
     size = lbir.size_of(operation.results[0])
     element = lbir.range_of(operation.operands[0])
     name = operation.name.removeprefix("lbir.")
@@ -131,20 +145,12 @@ def _layer(operation: lbir.LayerOp, target: Target) -> LayerPrediction | None:
     channels = shape[1] if len(shape) > 2 else math.prod(shape)
     once = adders if linear else channels * (adders + 2)
     lines = once + 3 * channels + (3 * positions if linear and positions > 1 else 0)
-    search = _search(lbir.integers(operation.weights)) if linear else 0.0
-    return LayerPrediction(operation.label, name, positions, adders * positions, lut * positions, once, lines, search)
-
-
-def _search(weights: Integers) -> float:
-    """Seconds of the search for the adders that a layer's sums share."""
-    magnitudes = np.abs(weights).reshape(len(weights), -1)
-    digits = np.bitwise_count(3 * magnitudes ^ magnitudes).sum(axis=1)  # those of the non-adjacent form
-    group = SUMS_AT_ONCE["normal"]
-    groups = [int(digits[start : start + group].sum()) for start in range(0, len(digits), group)]
-    return sum(
-        iterations_of("normal", each) * (SECONDS_AN_ITERATION + SECONDS_AN_ITERATION_AND_DIGIT * each)
-        for each in groups
-    )
+    layer = LayerPrediction(operation.label, name, positions, adders * positions, lut * positions, once, lines)
+    if not linear:
+        return layer
+    weights = lbir.integers(operation.weights)
+    rows = weights.reshape(len(weights), -1)
+    return replace(layer, wires=positions * rows.shape[1], digits=tuple(groups_of(effort, rows)))
 
 
 def _sums(weights: Integers, bits: int, target: Target) -> tuple[int, int]:
@@ -168,4 +174,5 @@ def _sums(weights: Integers, bits: int, target: Target) -> tuple[int, int]:
     magnitude = np.where(terms > 0, np.log2(np.abs(weights) + 1).sum(axis=1) / np.maximum(terms, 1), 0)
     # rows become wider by the logarithm of what they have added up: summed over a tree that is a constant a row
     widths = bits + magnitude + (2.4 if arity == 3 else 2.0)
-    return adders + int(rows.sum() * kept), lut + int((rows * widths).sum() * kept)
+    lut += int((rows * widths).sum() * kept)
+    return adders + int(rows.sum() * kept), int(lut * SHARED)

@@ -165,9 +165,12 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
 @click.argument("model", type=click.Path())
 @click.option("--input-type", multiple=True, metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]")
 @click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True)
+@click.option("--effort", type=click.Choice(["fast", "normal", "max"]), default="normal", show_default=True)
 @click.option("--weights", type=click.Path(), help="File of the weights of a QKeras model in JSON.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
-def check(model: str, input_type: tuple[str, ...], target: Any, weights: str | None, json_output: bool) -> None:
+def check(
+    model: str, input_type: tuple[str, ...], target: Any, effort: Any, weights: str | None, json_output: bool
+) -> None:
     """
     Says whether MODEL can be compiled, without building it.
 
@@ -176,7 +179,7 @@ def check(model: str, input_type: tuple[str, ...], target: Any, weights: str | N
     """
     from c4ml_xdsl.compiler import check_model
 
-    result = check_model(model, ";".join(input_type) if input_type else None, target, weights)
+    result = check_model(model, ";".join(input_type) if input_type else None, target, weights, effort)
     if json_output:
         click.echo(json.dumps(result.to_json(), indent=2))
     else:
@@ -199,7 +202,7 @@ def _show_nodes(result: Any) -> None:
     prediction = result.prediction
     if prediction is None:
         return
-    sizes = Table("layer", "op", "positions", "adders", "LUT", title="predicted, for the strategy direct")
+    sizes = Table("layer", "op", "positions", "adders", "LUT", title="predicted")
     for layer in prediction.layers:
         sizes.add_row(layer.name, layer.operation, *map(str, (layer.positions, layer.adders, layer.lut)))
     sizes.add_row("total", "", "", str(prediction.adders), str(prediction.lut))
