@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.console import Console
@@ -16,6 +16,9 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.peer_designs import install_peers, peers_folder
 from benchmarks.results import Row, load_results, store_row
 from c4ml_xdsl.errors import C4mlError
+
+if TYPE_CHECKING:
+    from benchmarks.table import Table
 
 Named = TypeVar("Named", Case, Design)
 RESULTS = click.argument("results", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -120,13 +123,19 @@ def row_command(case_name: str, design_name: str, flow: str, known: Path | None)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write Markdown to a file.")
 def table_command(results: Path, output: Path | None) -> None:
     """Compares, per case and goal, ours with the best peer, and our estimates with what was measured."""
-    from benchmarks.table import tables, to_markdown, to_terminal
+    from benchmarks.table import tables
 
-    made = tables(load_results(results))
+    _show(tables(load_results(results)), 160, output)
+
+
+def _show(made: "Sequence[Table]", width: int, markdown: Path | None) -> None:
+    """Prints tables, as wide as that where there is no terminal, and writes them as Markdown."""
+    from benchmarks.table import to_markdown, to_terminal
+
     for each in made:
-        Console(width=None if sys.stdout.isatty() else 160).print(to_terminal(each))
-    if output is not None:
-        output.write_text("\n\n".join(to_markdown(each) for each in made) + "\n")
+        Console(width=None if sys.stdout.isatty() else width).print(to_terminal(each))
+    if markdown is not None:
+        markdown.write_text("\n\n".join(to_markdown(each) for each in made) + "\n")
 
 
 @main.command("plot")
@@ -145,8 +154,11 @@ def plot_command(results: Path, output: Path) -> None:
 @click.option("--timeout", default=1800.0, show_default=True, help="Seconds for one case.")
 @click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
 @click.option("-o", "--output", default="scale.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables as Markdown to a file, too.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the growth to a folder, too.")
-def scale_command(cases: Sequence[str], timeout: float, again: bool, output: Path, plot: Path | None) -> None:
+def scale_command(
+    cases: Sequence[str], timeout: float, again: bool, output: Path, markdown: Path | None, plot: Path | None
+) -> None:
     """Measures how time and memory of a compile grow with the network, by phase; finished rows are kept."""
     from benchmarks.runner import run_command
     from benchmarks.scale import scale_cases, scale_table
@@ -161,8 +173,7 @@ def scale_command(cases: Sequence[str], timeout: float, again: bool, output: Pat
             store_row(output, "scale", name, row)
             click.echo(f"{name}: {row.get('error') or str(row['seconds']) + ' s'}")
     results = load_results(output)
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(scale_table(results), simulation_table(results))
+    _show([scale_table(results), simulation_table(results)], 200, markdown)
     if plot is not None:
         from benchmarks.plots import draw_growth
 

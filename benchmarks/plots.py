@@ -104,7 +104,9 @@ def draw_growth(results: Results, folder: Path) -> list[Path]:
                 for axis, key, factor in zip(column, ("seconds", "megabytes"), (1e6, 2.0**20), strict=True):
                     points = [(size, factor * row[key] / row["macs"]) for size, row in found]
                     axis.plot(*zip(*points) if points else ([], []), color=colour, marker=marker, ms=4, label=effort)
-                    axis.set(xscale="log", yscale="log")
+                    axis.set(xscale="log")
+            column[0].set(yscale="log")
+            column[1].set(ylim=(0, None))
             column[1].set(xlabel=title)
             sizes = sorted({case.size for case in scale_cases() if case.series == series})
             for axis in column:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 import c4ml_xdsl
 from benchmarks.cases import models_folder, network_model
 from benchmarks.errors import BenchmarkError
 from benchmarks.results import Results, Row
 from benchmarks.scale_models import dense_model
+from benchmarks.table import NONE, Table
 
 NETWORKS = ("cnn/c4ml_cnn_mnist10k_bw2_p50", "cnn/c4ml_cnn_mnist10k_bw4_p50")
 HW_INPUTS, RTL_INPUTS = 1000, 100
@@ -101,17 +101,18 @@ def _start(arguments: tuple[str, ...]) -> Row:
 
 def simulation_table(results: Results) -> Table:
     """The rows of a file of results."""
-    table = Table("what", "s", "hw", "Verilator, build", "Verilator, run", "accuracy", title="simulating and starting")
+    found: list[list[str]] = []
     for name in simulation_names():
         row = results.get("scale", {}).get(name)
         if row is None or "error" in row:
             continue
-        cells = ["", "", "", ""]
+        cells = [NONE] * 4
         if "hw" in row:
             hw, rtl = row["hw"], row["verilator"]
             cells = [
                 f"{hw['inputs']} inputs in {hw['seconds']} s", f"{rtl['build_seconds']} s",
                 f"{rtl['inputs']} inputs in {rtl['run_seconds']} s", str(row["accuracy"]),
             ]  # fmt: skip
-        table.add_row(name, str(row["seconds"]), *cells)
-    return table
+        found.append([name, str(row["seconds"]), *cells])
+    columns = ["what", "s", "hw level", "Verilator, build", "Verilator, run", "accuracy on the golden inputs"]
+    return Table("Simulating and starting", columns, found)

@@ -198,11 +198,15 @@ def _refuse_too_large(prediction: Prediction, max_luts: int | None) -> None:
     """Refuses, before the work, what no device holds or what is far beyond the user's own limit."""
     limit = LARGEST_DEVICE if max_luts is None else 2 * max_luts  # a prediction may be off by that much
     if prediction.lut > limit:
-        largest = max(prediction.layers, key=lambda layer: layer.lut)
+        largest = sorted(prediction.layers, key=lambda layer: -layer.lut)[:3]
+        sizes = ", ".join(f"{layer.lut} for {layer.name} ({layer.positions} times)" for layer in largest)
+        remedy = "Quantise to fewer bits, prune the model, or allow more with --max-luts."
+        if largest[0].positions > 1:
+            remedy = f"Give {largest[0].name} a stride or fewer channels, or smaller images. " + remedy
         raise OptionError(
-            f"the design is predicted to take {prediction.lut} LUTs, {largest.lut} of them for {largest.name}; "
+            f"the design is predicted to take {prediction.lut} LUTs, {sizes}; "
             f"the limit is {LARGEST_DEVICE if max_luts is None else max_luts}",
-            remedy="Quantise to fewer bits, prune the model, or allow more with --max-luts.",
+            remedy=remedy,
         )
 
 
