@@ -17,7 +17,7 @@ Effort: TypeAlias = Literal["fast", "normal", "max"]
 SUMS_AT_ONCE: dict[Effort, int] = {"fast": 64, "normal": 128, "max": 256}
 """More sums are shared in groups, so that the time for each coefficient is bounded; that costs one or two per cent."""
 
-NETWORK_MICROSECONDS, NETWORK_MICROSECONDS_A_DIGIT = 11_000_000, 150
+NETWORK_MICROSECONDS, NETWORK_MICROSECONDS_A_DIGIT = 11_000_000, 300
 """What `normal` has for all layers of a network, on one core: a layer alone may take eight seconds of it."""
 
 
@@ -36,7 +36,7 @@ def iterations_of(effort: Effort, digits: int) -> int:
         case "fast":
             return digits // 4
         case "normal":
-            return min(400 * digits, (7_500_000 + 150 * digits) // _microseconds(digits))
+            return min(400 * digits, (7_500_000 + 300 * digits) // _microseconds(digits))
         case "max":
             return min(1200 * digits, 300000 + 300 * digits, (150_000_000 + 2000 * digits) // _microseconds(digits))
 
