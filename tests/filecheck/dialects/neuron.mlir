@@ -32,3 +32,19 @@ neuron.layer @join operands [1, 1] {
 // CHECK-NEXT: ^bb0(%a: !lbir.int<-8, 7>, %b: !lbir.int<0, 3>):
 // CHECK-NEXT:   %m = neuron.max %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<0, 7>
 // CHECK-NEXT:   %p = neuron.multiply %a, %b : !lbir.int<-8, 7>, !lbir.int<0, 3> -> !lbir.int<-24, 21>
+
+// Layers keep the attributes of others' passes.
+
+neuron.layer @counted attributes {"from.elsewhere" = 3 : i64} {
+^bb0(%c: !lbir.int<0, 1>, %d: !lbir.int<0, 1>):
+  %n = neuron.popcount %c, %d inverted [0, 1] times [1, 2] plus 1 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<1, 4>
+  %b = neuron.bit 1 of %n : !lbir.int<1, 4> -> !lbir.int<0, 1>
+  %y = neuron.compare %b, %d times [2, -1] least 1 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 1>
+  neuron.yield %y : !lbir.int<0, 1>
+}
+
+// CHECK:      neuron.layer @counted attributes {from.elsewhere = 3 : i64} {
+// CHECK-NEXT: ^bb0(%c: !lbir.int<0, 1>, %d: !lbir.int<0, 1>):
+// CHECK-NEXT:   %n = neuron.popcount %c, %d inverted [0, 1] times [1, 2] plus 1 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<1, 4>
+// CHECK-NEXT:   %b = neuron.bit 1 of %n : !lbir.int<1, 4> -> !lbir.int<0, 1>
+// CHECK-NEXT:   %y = neuron.compare %b, %d times [2, -1] least 1 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 1>

@@ -52,3 +52,63 @@ neuron.layer @join operands [1, 2] {
   neuron.yield %a : !lbir.int<-8, 7>
 }
 // CHECK: 2 arguments don't make operands of (1, 2)
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 1>
+%p = neuron.popcount %a, %a, %a, %a, %a, %a, %a inverted [0, 0, 0, 0, 0, 0, 0] times [1, 1, 1, 1, 1, 1, 1] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 7>
+// CHECK: a counter has from 1 to 6 operands
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 1>
+%p = neuron.popcount %a, %a inverted [0] times [1, 1] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 2>
+// CHECK: there must be a 0 or a 1 for each operand, whether it is inverted
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 1>
+%p = neuron.popcount %a, %a inverted [0, 1] times [1, 0] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 1>
+// CHECK: there must be a positive weight for each operand, and no negative constant
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 2>
+%p = neuron.popcount %a, %a inverted [0, 1] times [1, 1] plus 0 : !lbir.int<0, 2>, !lbir.int<0, 2> -> !lbir.int<0, 2>
+// CHECK: an operand of the range !lbir.int<0, 2> isn't 0 or 1
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 1>
+%p = neuron.popcount %a, %a inverted [0, 1] times [1, 2] plus 1 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 4>
+// CHECK: the result's range must be 1 to 4
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%b = neuron.bit 2 of %a : !lbir.int<0, 3> -> !lbir.int<0, 1>
+// CHECK: there is no bit 2
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 3>
+%b = neuron.bit 1 of %a : !lbir.int<0, 3> -> !lbir.int<0, 2>
+// CHECK: a bit's range must be 0 to 1
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 1>
+%c = neuron.compare %a, %a times [1, 3] least 1 : !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 1>
+// CHECK: a coefficient is no power of two
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<-1, 0>
+%c = neuron.compare %a times [1] least 1 : !lbir.int<-1, 0> -> !lbir.int<0, 1>
+// CHECK: an operand of the range !lbir.int<-1, 0> isn't 0 or 1
+
+// -----
+
+%a = "test.op"() : () -> !lbir.int<0, 1>
+%c = neuron.compare %a times [1] least 1 : !lbir.int<0, 1> -> !lbir.int<0, 2>
+// CHECK: a comparison's range must be 0 to 1
