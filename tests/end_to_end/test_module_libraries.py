@@ -58,3 +58,25 @@ def test_what_was_not_used_for_longest_is_forgotten(tmp_path: Path, monkeypatch:
     assert [each.archive.exists() for each in libraries] == [False, True, True]
     again = verilated.library("m", text.format("x[1]"))
     assert again == libraries[1]
+
+
+def test_instances_count_for_what_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is on the Verilog with each instance counted: libraries are made beyond it, and not before."""
+    circuit = c4ml.compile(MODEL, verify=False, effort="fast")
+    top = circuit.sources[f"{circuit.top}.v"]
+    instances = {name: top.count(f"  {Path(name).stem} {Path(name).stem}_inst") for name in circuit.sources}
+    assert max(instances.values()) > 10
+    size = len(top) + sum(len(text) * instances[name] for name, text in circuit.sources.items())
+
+    class MadeError(Exception):
+        pass
+
+    def library(name: str, text: str) -> None:
+        raise MadeError(name)
+
+    monkeypatch.setattr(verilator, "library", library)
+    monkeypatch.setattr(verilator, "HIERARCHICAL_BYTES", size)
+    VerilatorSimulator(circuit.sources, circuit.top, circuit.ports)
+    monkeypatch.setattr(verilator, "HIERARCHICAL_BYTES", size - 1)
+    with pytest.raises(MadeError):
+        VerilatorSimulator(circuit.sources, circuit.top, circuit.ports)
