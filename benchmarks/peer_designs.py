@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.errors import BenchmarkError
 from benchmarks.integer_network import IntegerNetwork, Integers, Layer, Maximum, Thresholds, save
 from benchmarks.peer_top import PartFormats, top_module
+from c4ml_xdsl.cache import cache_folder
 from c4ml_xdsl.ports import Port
 
 SCRIPTS = Path(__file__).parent / "peers"
@@ -31,9 +32,8 @@ class PeerVerilog:
 
 
 def peers_folder() -> Path:
-    """The peers' virtual environment: `$C4ML_PEERS`, else in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("C4ML_PEERS") or cache / "c4ml-xdsl" / "benchmark-peers")
+    """The peers' virtual environment: `$C4ML_PEERS`, else in our cache folder."""
+    return Path(os.environ.get("C4ML_PEERS") or cache_folder() / "benchmark-peers")
 
 
 def peers_python() -> Path | None:

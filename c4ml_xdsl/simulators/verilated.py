@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from c4ml_xdsl.cache import cache_folder
 from c4ml_xdsl.errors import SimulationError
 
 OPTIMISED_BYTES = 1 << 20
@@ -91,13 +92,9 @@ def _units(folder: Path, sources: Sequence[Path]) -> list[Path]:
     return units
 
 
-def cache_folder() -> Path:
-    """Where libraries are kept: `$C4ML_CACHE`, else the user's cache folder."""
-    given = os.environ.get("C4ML_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "c4ml-xdsl"
+def _libraries() -> Path:
+    """The folder of the libraries, which holds nothing else."""
+    return cache_folder() / "verilator"
 
 
 def library(name: str, text: str) -> Library:
@@ -136,7 +133,7 @@ def _cached(key: Sequence[str], kept: Sequence[str], build: Callable[[Path], Non
     """The folder of the cache that holds what `build` leaves in a folder that it is given, built if need be."""
     version = run_tool(["verilator", "--version"], Path.cwd())
     digest = hashlib.sha256("\0".join([version, *TRANSLATE, *COMPILE, *key]).encode()).hexdigest()[:32]
-    cache = cache_folder()
+    cache = _libraries()
     folder = cache / digest
     if not folder.is_dir():
         try:
@@ -154,13 +151,14 @@ def _cached(key: Sequence[str], kept: Sequence[str], build: Callable[[Path], Non
             except OSError:  # another process was faster
                 if not folder.is_dir():
                     raise
-        _forget(cache)
     os.utime(folder)
     return folder
 
 
-def _forget(cache: Path) -> None:
-    """Removes what wasn't used for longest, beyond what the cache holds."""
-    found = [path for path in cache.iterdir() if path.is_dir() and not path.name.startswith("build_")]
+def forget_old_libraries() -> None:
+    """Removes what wasn't used for longest, beyond what the cache holds; for when what was asked for is linked."""
+    if not _libraries().is_dir():
+        return
+    found = [path for path in _libraries().iterdir() if path.is_dir() and not path.name.startswith("build_")]
     for path in sorted(found, key=lambda each: each.stat().st_mtime)[:-MOST_CACHED]:
         shutil.rmtree(path, ignore_errors=True)

@@ -15,7 +15,7 @@ import numpy as np
 from c4ml_xdsl.errors import SimulatorUnavailableError
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
-from c4ml_xdsl.simulators.verilated import TRANSLATE, compile_objects, library, run_tool, runtime
+from c4ml_xdsl.simulators.verilated import TRANSLATE, compile_objects, forget_old_libraries, library, run_tool, runtime
 from c4ml_xdsl.simulators.words import pack, unpack, words_of
 
 DRIVER = """
@@ -79,6 +79,7 @@ class VerilatorSimulator:
         (build / "driver.cpp").write_text(self._driver())
         objects = compile_objects(build, sorted(build.glob("*.cpp")))
         run_tool(["g++", "-shared", "-o", "design.so", *objects, *archives, runtime(), "-lpthread"], build)
+        forget_old_libraries()
         self.library = ctypes.CDLL(str(build / "design.so"))
 
     def _driver(self) -> str:

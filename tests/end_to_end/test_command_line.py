@@ -48,6 +48,9 @@ def test_compile_writes_the_contract(folder: Path) -> None:
     report = json.loads((folder / "report.json").read_text())
     assert [entry["level"] for entry in report["verified"]] == ["lbir", "hw"]
     assert report["totals"]["lut"] > 0
+    for search in (layer["search"] for layer in report["layers"] if "shared" in layer["strategy"]):
+        assert 0 < search["sites"] <= search["halfway"] <= search["greedy"]
+    assert any(layer["search"]["sites"] < layer["search"]["greedy"] for layer in report["layers"])
 
 
 def test_bytes_do_not_depend_on_the_hash_seed(folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from c4ml_xdsl.circuits.adder_graph._search import search
-from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, digits_of, iterations_of
+from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, groups_of, iterations_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.numerics.chain import Integers
 
@@ -99,17 +99,17 @@ def share_sums(
     if any(4 * (each + abs(constant)) >= LARGEST for each, constant in zip(largest, constants, strict=True)):
         raise TooLargeError("sums of more than 57 bits")
     size = SUMS_AT_ONCE[effort]
+    limits = [
+        iterations_of(effort, digits) * permille // 1000 if iterations is None else iterations
+        for digits in groups_of(effort, coefficients)
+    ]
 
-    def limit(start: int) -> int:
-        digits = int(digits_of(coefficients[start : start + size]).sum())
-        return iterations_of(effort, digits) * permille // 1000 if iterations is None else iterations
-
-    def share(start: int) -> AdderGraph:
+    def share(start: int, limit: int) -> AdderGraph:
         rows, added = coefficients[start : start + size].tolist(), constants[start : start + size]
-        return _share(rows, added, ranges, arity, limit(start), slack, carry_save, tables, seed)
+        return _share(rows, added, ranges, arity, limit, slack, carry_save, tables, seed)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search holds no lock
-        graphs = list(pool.map(share, range(0, len(coefficients), size)))
+        graphs = list(pool.map(share, range(0, len(coefficients), size), limits))
     return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
 
 
