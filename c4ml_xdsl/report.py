@@ -19,7 +19,8 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
     """
     One entry a layer: name, op, strategy, instances, and of all of them adders, LUT sites and flip-flops; delay.
 
-    Where sums share adders, `search` has their sites before the search, after half of its iterations and in the end.
+    Where sums share adders, `search` has the sites of these, in one instance, before the search, after half of its
+    iterations and in the end.
     """
     entries: list[dict[str, Any]] = []
     instances = Counter(

@@ -31,7 +31,7 @@ COMPILE_OPTIONS = [
         default="auto",
         show_default=True,
         help="Sums of a layer share adders, each is built by itself (direct), or neurons of up to 14 input bits become "
-        "truth tables (table); auto makes tables where they are smaller.",
+        "truth tables (table), or the ones among single bits are counted (compressor); auto does what is smaller.",
     ),
     click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True),
     click.option(
