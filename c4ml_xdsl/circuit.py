@@ -4,7 +4,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,12 @@ from xdsl.context import Context
 from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 
+from c4ml_xdsl.control_ports import IN_VALID, RESET
 from c4ml_xdsl.errors import InputDataError, OptionError
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.numerics.chain import Integers
-from c4ml_xdsl.ports import Port
+from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
 from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
 from c4ml_xdsl.targets.verilog import print_module
 
@@ -39,8 +40,9 @@ class Simulator(Protocol):
 class NumpySimulator:
     """The `hw` interpreter as a simulator: nothing but numpy is needed."""
 
-    def __init__(self, module: ModuleOp, top: str, ports: list[Port]):
-        self.interpreter, self.top, self.ports = HwInterpreter(module), top, ports
+    def __init__(self, module: ModuleOp, top: str, ports: list[Port], latency: int = 0):
+        """A design whose outputs answer the inputs of `latency` cycles before."""
+        self.interpreter, self.top, self.ports, self.latency = HwInterpreter(module), top, ports, latency
 
     def run(self, inputs: Mapping[str, Integers]) -> dict[str, Integers]:
         """The outputs of a batch, computed in chunks."""
@@ -49,12 +51,11 @@ class NumpySimulator:
         samples = len(inputs[ins[0].tensor])
         collected: dict[str, list[Integers]] = {port.tensor: [] for port in outs}
         for start in range(0, samples, CHUNK):
-            given: dict[str, Value] = {
-                port.name: pack(inputs[port.tensor][start : start + CHUNK], port.bits) for port in ins
-            }
-            results = self.interpreter.run(self.top, given)
+            stream = {port.tensor: inputs[port.tensor][start : start + CHUNK] for port in ins}
+            results = self.interpreter.run(self.top, given_stream(stream, ins, self.latency))
             for port in outs:
-                collected[port.tensor].append(unpack(results[port.name], port.elements, port.bits, port.signed))
+                answers = unpack(results[port.name], port.elements, port.bits, port.signed)
+                collected[port.tensor].append(answers[self.latency :])
         return {
             port.tensor: np.concatenate(collected[port.tensor])
             if collected[port.tensor]
@@ -63,16 +64,31 @@ class NumpySimulator:
         }
 
 
-def build_simulator(name: str, sources: Mapping[str, str], top: str, ports: list[Port]) -> Simulator:
+def given_stream(inputs: Mapping[str, Integers], ports: Sequence[Port], latency: int) -> dict[str, Value]:
+    """Samples as what the input ports have in one cycle after the other, the last one until it is answered."""
+    given: dict[str, Value] = {}
+    cycles = 0
+    for port in ports:
+        stream = inputs[port.tensor]
+        stream = np.concatenate([stream, np.repeat(stream[-1:], latency, axis=0)])
+        given[port.name] = pack(stream, port.bits)
+        cycles = len(stream)
+    given[RESET], given[IN_VALID] = np.zeros(cycles, np.int64), np.ones(cycles, np.int64)
+    return given
+
+
+def build_simulator(
+    name: str, sources: Mapping[str, str], top: str, ports: list[Port], interface: Interface = COMBINATIONAL
+) -> Simulator:
     """An RTL simulator by name; raises OptionError for unknown names."""
     if name == "verilator":
         from c4ml_xdsl.simulators.verilator import VerilatorSimulator
 
-        return VerilatorSimulator(sources, top, ports)
+        return VerilatorSimulator(sources, top, ports, interface)
     if name == "icarus":
         from c4ml_xdsl.simulators.icarus import IcarusSimulator
 
-        return IcarusSimulator(sources, top, ports)
+        return IcarusSimulator(sources, top, ports, interface)
     raise OptionError(f"unknown simulator {name}", remedy="Choose numpy, verilator or icarus.")
 
 
@@ -111,10 +127,11 @@ class Circuit:
     lbir: ModuleOp
     """The network of integer tensors, folded."""
     hw: ModuleOp
-    """The design in the `hw` and `comb` dialects."""
+    """The design in the `hw`, `comb` and `seq` dialects."""
     top: str
     ports: list[Port]
     report: dict[str, Any]
+    interface: Interface = COMBINATIONAL
     _simulators: dict[str, Simulator] = field(default_factory=dict[str, Simulator], repr=False)
 
     def __call__(self, x: ArrayLike | Mapping[str, ArrayLike], simulator: SimulatorName = "numpy") -> Result:
@@ -135,9 +152,9 @@ class Circuit:
         """A simulator of the design, built at its first use."""
         if name not in self._simulators:
             if name == "numpy":
-                self._simulators[name] = NumpySimulator(self.hw, self.top, self.ports)
+                self._simulators[name] = NumpySimulator(self.hw, self.top, self.ports, self.interface.latency)
             else:
-                self._simulators[name] = build_simulator(name, self.sources, self.top, self.ports)
+                self._simulators[name] = build_simulator(name, self.sources, self.top, self.ports, self.interface)
         return self._simulators[name]
 
     @cached_property
@@ -157,13 +174,7 @@ class Circuit:
     @property
     def ports_json(self) -> dict[str, Any]:
         """The port map, as ports.json holds it."""
-        return {
-            "top": self.top,
-            "clock": None,
-            "latency_cycles": 0,
-            "initiation_interval": 1,
-            "ports": [port.to_json() for port in self.ports],
-        }
+        return self.interface.to_json(self.top, self.ports)
 
     def package(self, folder: str | os.PathLike[str]) -> None:
         """

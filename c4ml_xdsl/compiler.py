@@ -12,7 +12,6 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from c4ml_xdsl.arrivals import delay_of_design
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.adder_graph.budget import Effort
 from c4ml_xdsl.circuits.cost import Target
@@ -21,18 +20,23 @@ from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.interpreters.qonnx import graph_of
-from c4ml_xdsl.ports import ports_of
+from c4ml_xdsl.ports import interface_of, ports_of
 from c4ml_xdsl.prediction import Prediction, predict
-from c4ml_xdsl.proofs import LayerProof, prove
-from c4ml_xdsl.report import add_proofs, layers_of
+from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
+from c4ml_xdsl.report import add_proofs, add_registers, layers_of, stages_of_design
+from c4ml_xdsl.timing import delay_of_design
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary
+from c4ml_xdsl.transforms.hw_insert_registers import HwInsertRegisters
+from c4ml_xdsl.transforms.hw_schedule_stages import HwScheduleStages
 from c4ml_xdsl.verification import check_levels
 
 DEFAULT_VECTORS = 256
 LARGEST_DEVICE = 4_000_000
 """LUTs of the largest FPGAs: what is predicted to need more is refused unless --max-luts allows it."""
+MOST_CYCLES = 1000
+"""The longest latency that can be asked for; no network has so many levels of logic."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,21 @@ class CompileOptions:
     input_type: str | None = None
     max_luts: int | None = None
     weights: str | None = None
+    clock_ns: float | None = None
+    latency: int | None = None
+    valid: bool = False
+    register_inputs: bool = False
+    register_outputs: bool = False
+
+    def stages(self) -> tuple[ModulePass, ...]:
+        """The passes that make a pipeline of the design; none for a combinational one."""
+        registers = self.register_inputs or self.register_outputs
+        if self.clock_ns is None and not self.latency and not registers and not self.valid:
+            return ()
+        schedule = HwScheduleStages(
+            self.clock_ns, self.latency, self.register_inputs, self.register_outputs, self.target
+        )
+        return schedule, HwInsertRegisters(self.valid)
 
     def pipeline(self) -> ConvertQonnxToHw:
         """The default pipeline with these options."""
@@ -91,6 +110,12 @@ def compile(
     ):
         if getattr(given, name) not in allowed:
             raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
+    if given.clock_ns is not None and given.latency is not None:
+        raise OptionError("both clock_ns and latency", remedy="Give the clock and get the latency, or the other way.")
+    if given.clock_ns is not None and not 0 < given.clock_ns < 1e6:
+        raise OptionError(f"clock_ns={given.clock_ns}", remedy="Give the clock's period in nanoseconds.")
+    if given.latency is not None and not 0 <= given.latency <= MOST_CYCLES:
+        raise OptionError(f"latency={given.latency}", remedy=f"Give 0 to {MOST_CYCLES} cycles.")
     if given.vectors < 1:
         raise OptionError(f"vectors={given.vectors}", remedy="Give at least 1, or no verification.")
     with without_garbage_collection():
@@ -135,14 +160,13 @@ def _compile(
     run(back, module)
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
     top = tops[-1]
-    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {})
     with phase("estimate"):
         strategy = "direct" if options.strategy == "direct" else "shared"
-        layers = layers_of(module, circuit.top, options.target, strategy)
+        layers = layers_of(module, top.sym_name.data, options.target, strategy)
         totals = {
             "lut": sum(layer["lut"] for layer in layers),
             "ff": 0,
-            "delay_ns": round(delay_of_design(module, circuit.top, options.target), 3),
+            "delay_ns": round(delay_of_design(module, top.sym_name.data, options.target), 3),
         }
     if options.max_luts is not None and totals["lut"] > options.max_luts:
         raise OptionError(
@@ -152,6 +176,23 @@ def _compile(
     with phase("prove"):
         proofs = prove(lbir, module)
     _refuse_refuted(proofs)
+    stages: list[dict[str, Any]] = []
+    if options.stages():
+        plain, module = module, module.clone()
+        schedule, insert = options.stages()
+        run((schedule,), module)
+        with phase("estimate"):
+            stages = stages_of_design(
+                module, top.sym_name.data, options.target, options.register_inputs, options.register_outputs
+            )
+        run((insert,), module)
+        with phase("prove"):
+            pipeline = prove_pipeline(plain, module)
+        if pipeline.reasons:
+            raise VerificationError(f"the pipeline isn't the circuit that it is made of: {pipeline.reasons[0]}")
+        add_registers(module, pipeline, layers, stages, totals)
+        top = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)][-1]
+    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top))
     with phase("verilog"):
         lines = sum(text.count("\n") for text in circuit.sources.values())
     verified: list[dict[str, Any]] = []
@@ -169,14 +210,20 @@ def _compile(
                 "strategy": options.strategy,
                 "target": options.target,
                 "effort": options.effort,
+                "clock_ns": options.clock_ns,
+                "latency": options.latency,
+                "valid": options.valid,
+                "register_inputs": options.register_inputs,
+                "register_outputs": options.register_outputs,
             },
             "inputs": entries["input"],
             "outputs": entries["output"],
             "layers": layers,
             "proved": add_proofs(layers, proofs),
             "totals": totals,
+            "stages": stages,
             "verilog_lines": lines,
-            "latency_cycles": 0,
+            "latency_cycles": circuit.interface.latency,
             "initiation_interval": 1,
             "seconds": seconds,
             "warnings": _warnings(verified) + _unread(lbir, names),

@@ -3,11 +3,11 @@
 from xdsl.dialects import hw
 from xdsl.ir import Operation, SSAValue
 
-from c4ml_xdsl.arrivals import delay_of
 from c4ml_xdsl.circuits.adder_graph import LARGEST
 from c4ml_xdsl.circuits.adder_graph._search import row_sites
 from c4ml_xdsl.circuits.cost import Cost, Target, comparison_cost, row_cost, table_cost
 from c4ml_xdsl.dialects import comb
+from c4ml_xdsl.timing import delay_of
 
 
 def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:

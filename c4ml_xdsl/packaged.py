@@ -12,11 +12,11 @@ from xdsl.utils.exceptions import ParseError, VerifyException
 from c4ml_xdsl.circuit import Circuit, NumpySimulator, build_simulator, load_circuit_folder
 from c4ml_xdsl.dialects import hardware_context
 from c4ml_xdsl.errors import InputDataError, SimulatorUnavailableError, VerificationError
-from c4ml_xdsl.ports import Port
+from c4ml_xdsl.ports import Interface, Port
 from c4ml_xdsl.verification import check_rtl
 
 
-def simulator_of_folder(folder: Path, top: str, ports: list[Port]) -> NumpySimulator:
+def simulator_of_folder(folder: Path, top: str, ports: list[Port], interface: Interface) -> NumpySimulator:
     """A numpy simulator of the folder's `hw.mlir`; raises InputDataError where it can't be read."""
     path = folder / "hw.mlir"
     try:
@@ -25,7 +25,7 @@ def simulator_of_folder(folder: Path, top: str, ports: list[Port]) -> NumpySimul
     except (OSError, ParseError, VerifyException) as error:
         first = str(error).splitlines()[0] if str(error) else "damaged"
         raise InputDataError(f"{path} can't be read: {first}", remedy="Compile the model again.") from error
-    return NumpySimulator(module, top, ports)
+    return NumpySimulator(module, top, ports, interface.latency)
 
 
 def verify_model(
@@ -36,10 +36,10 @@ def verify_model(
 
     Without simulators those that are installed are taken; raises SimulatorUnavailableError where there is none.
     """
-    sources, top, ports = circuit.sources, circuit.top, circuit.ports
+    sources, top, ports, interface = circuit.sources, circuit.top, circuit.ports, circuit.interface
     if folder is not None:
         sources, port_map, ports = load_circuit_folder(folder)
-        top = port_map["top"]
+        top, interface = port_map["top"], Interface.from_json(port_map)
         if [port.to_json() for port in ports] != [port.to_json() for port in circuit.ports]:
             raise VerificationError(f"{folder}: ports.json isn't what the model compiles to")
     names = list(simulators) or [
@@ -49,7 +49,8 @@ def verify_model(
         raise SimulatorUnavailableError(
             "no RTL simulator is installed", remedy="Install one: apt-get install verilator g++, or iverilog."
         )
-    return [
-        check_rtl(circuit, build_simulator(name, sources, top, ports), name, vectors if name == "verilator" else 64)
-        for name in names
-    ]
+    entries: list[dict[str, Any]] = []
+    for name in names:
+        simulator = build_simulator(name, sources, top, ports, interface)
+        entries.append(check_rtl(circuit, simulator, name, vectors if name == "verilator" else 64))
+    return entries

@@ -14,11 +14,13 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ArrayAttr, TensorType
 from xdsl.ir import Attribute
 
+from c4ml_xdsl.control_ports import CLOCK, CONTROL, IN_VALID, OUT_VALID, RESET
 from c4ml_xdsl.dialects.lbir import PortAttr
 from c4ml_xdsl.errors import InputDataError
 from c4ml_xdsl.interpreters.qonnx import ROUNDINGS
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.convert_neuron_to_hw import INPUTS, OUTPUTS
+from c4ml_xdsl.transforms.hw_insert_registers import latency_of
 
 Values = NDArray[np.float64]
 
@@ -194,6 +196,53 @@ class Port:
         )
 
 
+@dataclass(frozen=True)
+class Interface:
+    """How a circuit takes samples and answers: `latency` rising edges later, a new one each cycle."""
+
+    latency: int = 0
+    clock: bool = False
+    valid: bool = False
+    """Whether it has `rst`, `in_valid` and `out_valid`."""
+
+    def to_json(self, top: str, ports: Sequence[Port]) -> dict[str, Any]:
+        """The contents of ports.json."""
+        entries = [port.to_json() for port in ports]
+        if self.valid:
+            plain: dict[str, Any] = {
+                "tensor": None,
+                "shape": [],
+                "bits": 1,
+                "signed": False,
+                "scale": 1,
+                "zero_point": 0,
+            }
+            control = {RESET: "input", IN_VALID: "input", OUT_VALID: "output"}
+            entries = [{"name": name, "direction": direction, **plain} for name, direction in control.items()] + entries
+        return {
+            "top": top,
+            "clock": CLOCK if self.clock else None,
+            "latency_cycles": self.latency,
+            "initiation_interval": 1,
+            "ports": entries,
+        }
+
+    @classmethod
+    def from_json(cls, port_map: dict[str, Any]) -> "Interface":
+        """What a ports.json says."""
+        control = {entry["name"] for entry in port_map["ports"] if entry["tensor"] is None}
+        return cls(int(port_map["latency_cycles"]), port_map["clock"] is not None, IN_VALID in control)
+
+
+COMBINATIONAL = Interface()
+
+
+def interface_of(top: hw.HWModuleOp) -> Interface:
+    """The interface of a top module, from its ports and attributes."""
+    names = {port.port_name.data for port in top.module_type.ports.data}
+    return Interface(latency_of(top), CLOCK in names, IN_VALID in names)
+
+
 def port_of(name: str, direction: Literal["input", "output"], attribute: PortAttr, shape: tuple[int, ...]) -> Port:
     """The port that an `lbir.port` describes, for a tensor of a shape with or without a batch axis of 1."""
     return Port(
@@ -218,6 +267,8 @@ def ports_of(top: hw.HWModuleOp) -> list[Port]:
     """The ports of a top module, inputs first; raises InputDataError where it doesn't describe them."""
     names = {"input": list[str](), "output": list[str]()}
     for port in top.module_type.ports.data:
+        if port.port_name.data in CONTROL:
+            continue
         names["input" if port.dir.data.is_input_like() else "output"].append(port.port_name.data)
     ports: list[Port] = []
     keys: tuple[tuple[Literal["input", "output"], str], ...] = (("input", INPUTS), ("output", OUTPUTS))

@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
-from xdsl.dialects import hw
+from xdsl.dialects import hw, seq
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.estimates import estimate
-from c4ml_xdsl.proofs import LayerProof
+from c4ml_xdsl.proofs import LayerProof, PipelineProof
+from c4ml_xdsl.timing import DesignTiming, Step
 from c4ml_xdsl.transforms.convert_neuron_to_hw import COUNTERS, TABLES
+from c4ml_xdsl.transforms.hw_schedule_stages import read_stages, stages_of
 from c4ml_xdsl.transforms.neuron_share_sums import SEARCH
 
 
@@ -51,6 +53,67 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                 # what more iterations would gain is less than what the second half of these did
                 entries[-1]["search"] = dict(zip(("greedy", "halfway", "sites"), search.data, strict=True))
     return entries
+
+
+def stages_of_design(
+    module: ModuleOp, top: str, target: Target, registered_inputs: bool, registered_outputs: bool
+) -> list[dict[str, Any]]:
+    """
+    One entry a stage of a design whose operations have stages: its delay and the longest path.
+
+    The path names a layer and the value that is made there, step by step.
+    """
+    design = DesignTiming(module.body.block.ops, top, target, registered_inputs, registered_outputs)
+    stages = read_stages(design)
+    return [
+        {
+            "stage": stage,
+            "delay_ns": path.delay / 1000,
+            "ff": 0,
+            "path": [_step_name(design.steps[step]) for step in path.steps],
+        }
+        for stage, path in enumerate(design.timing.paths(stages))
+    ]
+
+
+def _step_name(step: Step) -> str:
+    """A step in words: its layer and what is made there."""
+    if step.operation is None:
+        return f"{step.module}: {step.role}"
+    hint = step.operation.results[0].name_hint
+    return f"{step.module}: {hint or step.operation.name}"
+
+
+def add_registers(
+    module: ModuleOp,
+    pipeline: PipelineProof,
+    layers: Sequence[dict[str, Any]],
+    stages: Sequence[dict[str, Any]],
+    totals: dict[str, Any],
+) -> None:
+    """
+    Adds the registers of a pipelined design to the entries of layers and stages and to the totals.
+
+    `ff` of a stage are those between it and the stage before; control is counted in the totals alone.
+    """
+    known = {layer["name"]: layer for layer in layers}
+    for each in module.body.block.ops:
+        if isinstance(each, hw.HWModuleOp):
+            name, (first, last) = each.sym_name.data, stages_of(each)
+            count = known[name]["instances"] if name in known else 1
+            if name in known:
+                known[name]["ff"] = sum(pipeline.registers[name]) * count
+                known[name]["stages"] = [first, last]
+            for offset, registers in enumerate(pipeline.registers[name], start=1):
+                stages[first + offset]["ff"] += registers * count
+    control = sum(
+        isinstance(operation, seq.CompRegOp) and operation.reset is not None
+        for each in module.body.block.ops
+        if isinstance(each, hw.HWModuleOp)
+        for operation in each.body.block.ops
+    )
+    totals["ff"] = sum(stage["ff"] for stage in stages) + control
+    totals["delay_ns"] = max(stage["delay_ns"] for stage in stages)
 
 
 def _strategy(module: hw.HWModuleOp, strategy: str, adders: int) -> str:

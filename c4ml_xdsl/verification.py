@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
-from c4ml_xdsl.circuit import Circuit, Simulator
+from c4ml_xdsl.circuit import Circuit, Simulator, given_stream
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.errors import VerificationError
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
-from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, pack, unpack
+from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, unpack
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
 from c4ml_xdsl.transforms.convert_neuron_to_hw import AXES, NODE
+from c4ml_xdsl.transforms.hw_schedule_stages import stages_of
 
 SEED = 20260101
 
@@ -99,7 +100,9 @@ def run_hw_layers(
     ranges = {layer.label: lbir.range_of(layer.results[0]) for layer in layers if counts[layer.label] == 1}
     interpreter = HwInterpreter(circuit.hw)
     trace: dict[str, list[Value]] = {}
-    given = {port.name: pack(vectors[port.tensor], port.bits) for port in circuit.ports if port.direction == "input"}
+    ins = [port for port in circuit.ports if port.direction == "input"]
+    samples, latency = len(next(iter(vectors.values()))), circuit.interface.latency
+    given = given_stream(vectors, ins, latency)
     outputs = interpreter.run(circuit.top, given, trace)
     for name, rows in trace.items():
         attributes = interpreter.modules[name].attributes
@@ -110,10 +113,12 @@ def run_hw_layers(
         if isinstance(axes, lbir.NumbersAttr):
             want = want.transpose(0, *(axis + 1 for axis in axes.data))
         size = want[0].size // len(rows)
+        stage = stages_of(interpreter.modules[name])[1]
         got = np.concatenate([unpack(row, size, element.bits, element.signed) for row in rows], axis=1)
+        got = got[stage : stage + samples]
         compare_integers("hw", "lbir", {node.data: got}, {node.data: want})
     return {
-        port.tensor: unpack(outputs[port.name], port.elements, port.bits, port.signed)
+        port.tensor: unpack(outputs[port.name], port.elements, port.bits, port.signed)[latency:]
         for port in circuit.ports
         if port.direction == "output"
     }

@@ -17,18 +17,6 @@ LUT_NS, CARRY_NS = 0.65, 0.028
 TWO_NS, THREE_NS = 0.94, 1.88
 """From the operands' bit 0 to the result's, of a row of two and of three; its bit i arrives i carry positions later."""
 
-WIRE_NS = 0.3
-"""A wire in front of a LUT."""
-
-LUT_PINS_NS = (0.127, 0.238, 0.407, 0.472, 0.631, 0.642)
-"""From a LUT's input to its output: the fastest pin first, of which a LUT of n inputs has the first n."""
-
-SUM_TO_SUM_NS, SUM_TO_CARRY_NS, CARRY_TO_SUM_NS, POSITION_NS = 0.224, 0.22, 0.22, 0.04
-"""In a carry chain: from a position's LUT to its result and to the carry, from a carry to the next result and carry."""
-
-MAJORITY_NS = 0.538
-"""From the majority of a row of three to the next position's LUT."""
-
 
 @dataclass(frozen=True)
 class Cost:

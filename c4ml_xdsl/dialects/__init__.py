@@ -1,5 +1,5 @@
 """
-The dialects, from the imported graph down to hardware: `qonnx`, `lbir`, `neuron`, `comb` (and upstream's `hw`).
+The dialects, from the imported graph down to hardware: `qonnx`, `lbir`, `neuron`, `comb`; upstream's `hw` and `seq`.
 
 Registries are lazy: a dialect is imported when it is first met.
 """
@@ -37,26 +37,29 @@ def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
 
 
 def full_context() -> Context:
-    """A context that knows builtin, hw and all of ours."""
+    """A context that knows builtin, hw, seq and all of ours."""
     from xdsl.dialects.builtin import Builtin
     from xdsl.dialects.hw import HW
+    from xdsl.dialects.seq import Seq
 
     context = Context()
     context.load_dialect(Builtin)
     context.load_dialect(HW)
+    context.load_dialect(Seq)
     for name, factory in get_all_dialects().items():
         context.register_dialect(name, factory)
     return context
 
 
 def hardware_context() -> Context:
-    """A context that knows what `hw.mlir` holds: builtin, hw and comb."""
+    """A context that knows what `hw.mlir` holds: builtin, hw, seq and comb."""
     from xdsl.dialects.builtin import Builtin
     from xdsl.dialects.hw import HW
+    from xdsl.dialects.seq import Seq
 
     from c4ml_xdsl.dialects.comb import Comb
 
     context = Context()
-    for dialect in (Builtin, HW, Comb):
+    for dialect in (Builtin, HW, Seq, Comb):
         context.load_dialect(dialect)
     return context

@@ -1,5 +1,8 @@
 """
-Runs `hw` modules of `comb` operations on a batch, bit by bit what the Verilog does.
+Runs `hw` modules of `comb` and `seq` operations on a batch, bit by bit what the Verilog does.
+
+In a design with registers the samples of a batch are what is there in one clock cycle after the other: a register has
+in each cycle what it was given in the one before. What it has in the first one is arbitrary.
 
 A value of up to 62 bits is an int64 array of unsigned integers, one a sample. Wider values, which are packed tensors,
 are held as their parts.
@@ -12,7 +15,7 @@ from itertools import accumulate, pairwise
 from typing import TypeAlias, cast
 
 import numpy as np
-from xdsl.dialects import hw
+from xdsl.dialects import hw, seq
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
@@ -24,6 +27,8 @@ NARROW = 62
 CHUNK = 2048
 BATCH = 1 << 16
 """The most samples that instances of one module are run on at once."""
+POWER_ON = 0x2A5A5A5A5A5A5A5A
+"""What registers hold in the first cycle: as arbitrary as any other, so that nobody counts on zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +120,17 @@ class HwInterpreter:
         self._schedules: dict[str, tuple[list[Operation], list[list[SSAValue]]]] = {}
 
     def run(
-        self, name: str, inputs: Mapping[str, Value], trace: dict[str, list[Value]] | None = None
+        self,
+        name: str,
+        inputs: Mapping[str, Value],
+        trace: dict[str, list[Value]] | None = None,
+        cycles: int | None = None,
     ) -> dict[str, Value]:
         """
         The outputs of a module by port name; `trace` receives its instances' first outputs by module name.
 
-        Instances of one module that stand together are run at once, as one larger batch.
+        Instances of one module that stand together are run at once, as one larger batch. With `cycles` the batch is
+        made of streams of so many cycles, else it is one stream. Clocks aren't given.
         """
         if name not in self.modules:
             raise InputDataError(f"the design has no module {name}")
@@ -130,8 +140,10 @@ class HwInterpreter:
         samples = next((len(value) for value in inputs.values() if not isinstance(value, Packed)), None)
         if samples is None:
             samples = len(next(value.parts[0][1] for value in inputs.values() if isinstance(value, Packed)))
+        no_clock = np.zeros(samples, np.int64)
         values: dict[SSAValue, Value] = {
-            argument: inputs[port] for argument, port in zip(module.body.block.args, names, strict=True)
+            argument: no_clock if isinstance(argument.type, seq.ClockType) else inputs[port]
+            for argument, port in zip(module.body.block.args, names, strict=True)
         }
         operations, dead_after = self._schedule(name)
         position = 0
@@ -153,9 +165,11 @@ class HwInterpreter:
                         break
                     group.append(following)
                     last += 1
-                self._run_instances(callee, group, values)
+                self._run_instances(callee, group, values, samples if cycles is None else cycles)
                 if trace is not None:
                     trace.setdefault(callee, []).extend(values[each.results[0]] for each in group)
+            elif isinstance(operation, seq.CompRegOp):
+                values[operation.data] = _register(operation, values, samples if cycles is None else cycles)
             else:
                 values[operation.results[0]] = evaluate_operation(operation, values, samples)
             for dead in dead_after[position:last]:
@@ -164,12 +178,14 @@ class HwInterpreter:
             position = last
         raise InputDataError(f"{name} has no hw.output")
 
-    def _run_instances(self, callee: str, group: Sequence[hw.InstanceOp], values: dict[SSAValue, Value]) -> None:
+    def _run_instances(
+        self, callee: str, group: Sequence[hw.InstanceOp], values: dict[SSAValue, Value], cycles: int
+    ) -> None:
         ports = [argument.data for argument in group[0].arg_names]
         given = {
             port: stack([values[instance.operands[index]] for instance in group]) for index, port in enumerate(ports)
         }
-        results = self.run(callee, given)
+        results = self.run(callee, given, cycles=cycles)
         for index, port in enumerate(group[0].result_names):
             for instance, value in zip(group, unstack(results[port.data], len(group)), strict=True):
                 values[instance.results[index]] = value
@@ -187,6 +203,24 @@ class HwInterpreter:
                 found.append(dead + [result for result in operation.results if result not in seen])
             known = self._schedules[name] = operations, found[::-1]
         return known
+
+
+def _register(operation: seq.CompRegOp, values: Mapping[SSAValue, Value], cycles: int) -> Value:
+    """What a register holds in each cycle of each stream; a reset is synchronous."""
+    given = values[operation.input]
+    if isinstance(given, Packed):
+        return Packed(tuple((width, _delayed(part, width, cycles)) for width, part in given.parts), given.starts)
+    if operation.reset is not None and operation.reset_value is not None:
+        reset = cast(Integers, values[operation.reset])
+        given = np.where(reset != 0, cast(Integers, values[operation.reset_value]), given)
+    return _delayed(given, comb.width_of(operation.data), cycles)
+
+
+def _delayed(value: Integers, width: int, cycles: int) -> Integers:
+    result = np.empty_like(value).reshape(-1, cycles)
+    result[:, :1] = POWER_ON & ((1 << width) - 1)
+    result[:, 1:] = value.reshape(-1, cycles)[:, :-1]
+    return result.reshape(-1)
 
 
 def _signed(value: Integers, width: int) -> Integers:

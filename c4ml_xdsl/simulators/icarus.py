@@ -8,16 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from c4ml_xdsl.control_ports import CLOCK, IN_VALID, OUT_VALID, RESET
 from c4ml_xdsl.errors import SimulationError, SimulatorUnavailableError
 from c4ml_xdsl.numerics.chain import Integers
-from c4ml_xdsl.ports import Port
+from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
 from c4ml_xdsl.simulators.words import pack, unpack, words_of
 
 
 class IcarusSimulator:
     """A compiled design. Icarus interprets, so it suits few samples."""
 
-    def __init__(self, sources: Mapping[str, str], top: str, ports: Sequence[Port]):
+    def __init__(
+        self, sources: Mapping[str, str], top: str, ports: Sequence[Port], interface: Interface = COMBINATIONAL
+    ):
         """Compiles `sources` (text by file name); raises SimulatorUnavailableError or SimulationError."""
         if shutil.which("iverilog") is None:
             raise SimulatorUnavailableError(
@@ -25,6 +28,7 @@ class IcarusSimulator:
             )
         self.inputs = [port for port in ports if port.direction == "input"]
         self.outputs = [port for port in ports if port.direction == "output"]
+        self.interface = interface
         self.folder = tempfile.TemporaryDirectory(prefix="c4ml_icarus_")
         folder = Path(self.folder.name)
         for name, text in sources.items():
@@ -43,17 +47,35 @@ class IcarusSimulator:
         written = " ".join(["%h"] * len(self.outputs))
         sources = ", ".join(f"port{index}" for index in range(len(self.inputs)))
         sinks = ", ".join(f"port{index}" for index in range(len(self.inputs), len(both)))
+        reset = edge = late = ""
+        if self.interface.valid:
+            late = 'if (!answered) $fdisplay(sink, "late"); else'
+            declared.append("  reg reset = 0, given = 0; wire answered;")
+            connected += f", .{RESET}(reset), .{IN_VALID}(given), .{OUT_VALID}(answered)"
+        if self.interface.clock:
+            declared.append("  reg clock = 0;")
+            connected += f", .{CLOCK}(clock)"
+            edge = "clock = 1; #1 clock = 0;"
+        if self.interface.clock and self.interface.valid:
+            reset = f"reset = 1; #1 {edge} #1 reset = 0;"
         lines = "\n".join(declared)
+        # the last sample is given until it is answered
         return f"""`timescale 1ns/1ps
 module c4ml_bench;
 {lines}
-  integer source, sink;
+  integer source, sink, cycle = 0, left = {self.interface.latency};
   {top} dut ({connected});
   initial begin
     source = $fopen("in.txt", "r");
     sink = $fopen("out.txt", "w");
-    while ($fscanf(source, "{read}\\n", {sources}) == {len(self.inputs)}) begin
-      #1 $fdisplay(sink, "{written}", {sinks});
+    {reset}
+    {"given = 1;" if self.interface.valid else ""}
+    while (left >= 0) begin
+      if ($fscanf(source, "{read}\\n", {sources}) != {len(self.inputs)}) left = left - 1;
+      #1 if (left >= 0 && cycle >= {self.interface.latency})
+        {late} $fdisplay(sink, "{written}", {sinks});
+      cycle = cycle + 1;
+      #1 {edge}
     end
     $fclose(sink);
     $finish;
@@ -79,6 +101,8 @@ endmodule
             words = words_of(port.width)
             table = np.zeros((samples, words), np.uint32)
             for sample, row in enumerate(rows):
+                if row == ["late"]:
+                    raise SimulationError(f"{OUT_VALID} is low where an output is due")
                 if not set(row[index]) <= set("0123456789abcdef"):
                     raise SimulationError(f"{port.name} is undefined: {row[index][:40]}")
                 number = int(row[index], 16)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from c4ml_xdsl.errors import SimulatorUnavailableError
+from c4ml_xdsl.control_ports import CLOCK, IN_VALID, OUT_VALID, RESET
+from c4ml_xdsl.errors import SimulationError, SimulatorUnavailableError
 from c4ml_xdsl.numerics.chain import Integers
-from c4ml_xdsl.ports import Port
+from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
 from c4ml_xdsl.simulators.verilated import TRANSLATE, compile_objects, forget_old_libraries, library, run_tool, runtime
 from c4ml_xdsl.simulators.words import pack, unpack, words_of
 
@@ -24,17 +25,24 @@ DRIVER = """
 #include <cstdint>
 #include <cstring>
 double sc_time_stamp() {{ return 0; }}
-extern "C" void run(long samples, const uint32_t* in, uint32_t* out) {{
+extern "C" long run(long samples, const uint32_t* in, uint32_t* out) {{
   VerilatedContext context;
   Vdesign top(&context);
-  for (long sample = 0; sample < samples; ++sample) {{
+  const long latency = {latency};
+  long late = -1;
+{reset}
+  for (long cycle = 0; cycle < samples + latency; ++cycle) {{
 {before}
     top.eval();
+    if (cycle >= latency) {{
 {after}
-    in += {in_words};
-    out += {out_words};
+      out += {out_words};
+    }}
+    {edge}
+    if (cycle + 1 < samples) in += {in_words};  // the last sample is given until it is answered
   }}
   top.final();
+  return late;
 }}
 """
 
@@ -53,7 +61,9 @@ def _expanded(sources: Mapping[str, str], top: str) -> int:
 class VerilatorSimulator:
     """A built design. Building takes seconds, a run microseconds a sample."""
 
-    def __init__(self, sources: Mapping[str, str], top: str, ports: Sequence[Port]):
+    def __init__(
+        self, sources: Mapping[str, str], top: str, ports: Sequence[Port], interface: Interface = COMBINATIONAL
+    ):
         """Builds `sources` (text by file name); raises SimulatorUnavailableError or SimulationError."""
         for tool in ("verilator", "g++"):
             if shutil.which(tool) is None:
@@ -62,6 +72,7 @@ class VerilatorSimulator:
                 )
         self.inputs = [port for port in ports if port.direction == "input"]
         self.outputs = [port for port in ports if port.direction == "output"]
+        self.interface = interface
         self.folder = tempfile.TemporaryDirectory(prefix="c4ml_verilator_")
         folder = Path(self.folder.name)
         given, archives = dict(sources), list[Path]()
@@ -81,6 +92,7 @@ class VerilatorSimulator:
         run_tool(["g++", "-shared", "-o", "design.so", *objects, *archives, runtime(), "-lpthread"], build)
         forget_old_libraries()
         self.library = ctypes.CDLL(str(build / "design.so"))
+        self.library.run.restype = ctypes.c_long
 
     def _driver(self) -> str:
         def copies(ports: Sequence[Port], text: str) -> str:
@@ -91,9 +103,19 @@ class VerilatorSimulator:
                 position += words_of(port.width)
             return "\n".join(lines)
 
+        edge = f"top.{CLOCK} = 1; top.eval(); top.{CLOCK} = 0;" if self.interface.clock else ""
+        before = copies(self.inputs, "std::memcpy(&top.{name}, in + {position}, sizeof(top.{name}));")
+        after = copies(self.outputs, "std::memcpy(out + {position}, &top.{name}, sizeof(top.{name}));")
+        reset = ""
+        if self.interface.valid:
+            reset = f"  top.{IN_VALID} = 0; top.{RESET} = 1; top.eval(); {edge} top.{RESET} = 0; top.{IN_VALID} = 1;"
+            after += f"\n    if (!top.{OUT_VALID} && late < 0) late = cycle - latency;"
         return DRIVER.format(
-            before=copies(self.inputs, "std::memcpy(&top.{name}, in + {position}, sizeof(top.{name}));"),
-            after=copies(self.outputs, "std::memcpy(out + {position}, &top.{name}, sizeof(top.{name}));"),
+            before=before,
+            after=after,
+            reset=reset,
+            edge=edge,
+            latency=self.interface.latency,
             in_words=sum(words_of(port.width) for port in self.inputs),
             out_words=sum(words_of(port.width) for port in self.outputs),
         )
@@ -106,7 +128,9 @@ class VerilatorSimulator:
         total = sum(words_of(port.width) for port in self.outputs)
         out = np.zeros((samples, total), np.uint32)
         pointer = ctypes.POINTER(ctypes.c_uint32)
-        self.library.run(ctypes.c_long(samples), data.ctypes.data_as(pointer), out.ctypes.data_as(pointer))
+        late = self.library.run(ctypes.c_long(samples), data.ctypes.data_as(pointer), out.ctypes.data_as(pointer))
+        if late >= 0:
+            raise SimulationError(f"{OUT_VALID} is low where the output for sample {late} is due")
         results: dict[str, Integers] = {}
         position = 0
         for port in self.outputs:

@@ -1,8 +1,9 @@
 """
-Prints `hw` modules of `comb` operations as Verilog-2005.
+Prints `hw` modules of `comb` and `seq` operations as Verilog-2005.
 
 One wire an adder, comparison, choice or table; bit selections, extensions and constants are written where they are
-used. Printing decides nothing: names must be legal already (`hw-legalize-names`).
+used. Registers of one clock are written in one block, at the module's end. Printing decides nothing: names must be
+legal already (`hw-legalize-names`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from xdsl.context import Context
-from xdsl.dialects import hw
+from xdsl.dialects import hw, seq
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import DiagnosticException
@@ -62,6 +63,8 @@ class _ModulePrinter:
         self.named: set[SSAValue] = set()
         """The values that are a port or wire, so that bits can be selected."""
         self.used_names: dict[str, int] = {}
+        self.clocked: dict[SSAValue, list[str]] = {}
+        """What happens at each clock's rising edge."""
 
     def unique(self, wanted: str) -> str:
         """A name that no other wire of the module has."""
@@ -88,7 +91,7 @@ class _ModulePrinter:
                 argument = next(arguments)
                 self.texts[argument] = name
                 self.named.add(argument)
-                ports.append(f"  input  wire {_range(comb.width_of(argument))}{name}")
+                ports.append(f"  input  wire {_range(_width(argument))}{name}")
             else:
                 outputs.append(name)
                 ports.append(f"  output wire {_range(port.type.width.data)}{name}")  # pyright: ignore
@@ -101,6 +104,10 @@ class _ModulePrinter:
                 yield from self.instance(operation)
             else:
                 yield from self.operation(operation)
+        for clock, lines in self.clocked.items():
+            yield f"  always @(posedge {self.texts[clock]}) begin\n"
+            yield from lines
+            yield "  end\n"
         yield "endmodule\n"
 
     def instance(self, operation: hw.InstanceOp) -> Iterator[str]:
@@ -113,6 +120,17 @@ class _ModulePrinter:
             connections.append(f".{port.data}({self.texts[result]})")
         name = self.unique(operation.instance_name.data)
         yield f"  {operation.module_name.string_value()} {name} ({', '.join(connections)});\n"
+
+    def register(self, operation: seq.CompRegOp) -> Iterator[str]:
+        """Declares a register; a reset is synchronous."""
+        name = self.unique(operation.data.name_hint or "t")
+        self.texts[operation.data] = name
+        self.named.add(operation.data)
+        yield f"  reg  {_range(comb.width_of(operation.data))}{name};\n"
+        text = _wrapped(self.texts[operation.input])
+        if operation.reset is not None and operation.reset_value is not None:
+            text = f"{self.texts[operation.reset]} ? {self.texts[operation.reset_value]} : {text}"
+        self.clocked.setdefault(operation.clk, []).append(f"    {name} <= {text};\n")
 
     def wire(self, value: SSAValue, text: str | None) -> Iterator[str]:
         """Declares a wire, with what drives it."""
@@ -149,6 +167,9 @@ class _ModulePrinter:
                 return
             case comb.TruthTableOp():
                 yield from self.table(operation)
+                return
+            case seq.CompRegOp():
+                yield from self.register(operation)
                 return
             case _:
                 pass
@@ -187,6 +208,10 @@ class _ModulePrinter:
         yield f"  wire [{len(entries) - 1}:0] {name} = {len(entries)}'h{digits:x};\n"
         index = _concatenation([self.texts[operand] for operand in operation.inputs])
         yield from self.wire(operation.result, f"{name}[{index}]")
+
+
+def _width(value: SSAValue) -> int:
+    return 1 if isinstance(value.type, seq.ClockType) else comb.width_of(value)
 
 
 def _range(width: int) -> str:

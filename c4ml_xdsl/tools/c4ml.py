@@ -107,11 +107,11 @@ def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **opti
 @click.argument("model", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; it is replaced.")
 @_compile_options
-@click.option("--clock-ns", type=float, help="Not available yet: circuits are combinational.")
-@click.option("--latency", type=int, help="Not available yet beyond 0.")
-@click.option("--valid", is_flag=True, help="Not available yet.")
-@click.option("--register-inputs", is_flag=True, help="Not available yet.")
-@click.option("--register-outputs", is_flag=True, help="Not available yet.")
+@click.option("--clock-ns", type=float, help="Registers, as few as this clock period in nanoseconds takes.")
+@click.option("--latency", type=int, help="Registers for exactly so many cycles, at the shortest clock period.")
+@click.option("--valid", is_flag=True, help="Ports rst, in_valid and out_valid.")
+@click.option("--register-inputs", is_flag=True, help="A register behind each input; it counts in the latency.")
+@click.option("--register-outputs", is_flag=True, help="A register before each output; it counts in the latency.")
 @click.option("--max-luts", type=int, help="Refuse a design that is estimated to be larger.")
 @click.option("--vectors", type=int, default=256, show_default=True, help="Vectors of the check.")
 @click.option("--no-verify", is_flag=True, help="Don't run the check.")
@@ -123,19 +123,9 @@ def compile_command(
     json_output: bool,
     no_verify: bool,
     dump_ir: Path | None,
-    clock_ns: float | None,
-    latency: int | None,
-    valid: bool,
-    register_inputs: bool,
-    register_outputs: bool,
     **options: Any,
 ) -> None:
     """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
-    if clock_ns is not None or latency or valid or register_inputs or register_outputs:
-        raise OptionError(
-            "registers aren't available yet: circuits are combinational",
-            remedy="Leave out --clock-ns, --latency, --valid, --register-inputs and --register-outputs.",
-        )
     circuit = _compiled(model, json_output, dump_ir, verify=not no_verify, **_settings(options))
     circuit.package(output)
     _show(circuit.report, json_output)
@@ -152,6 +142,8 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
         table.add_row(layer["name"], layer["op"], layer["strategy"], str(layer["lut"]), str(layer["delay_ns"]))
     table.add_row("total", "", "", str(report["totals"]["lut"]), str(report["totals"]["delay_ns"]))
     Console(width=120 if not sys.stdout.isatty() else None).print(table)
+    if report["latency_cycles"]:
+        _show_stages(report)
     proved = report["proved"]
     left = f"; not proved: {proved['reasons'][0][:120]}" if proved["reasons"] else ""
     click.echo(f"proved for all inputs: {proved['proved']} of {proved['modules']} modules{left}")
@@ -159,6 +151,16 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
         click.echo(f"equal: {entry['reference']} = {entry['level']} on {entry['vectors']} vectors")
     for warning in report["warnings"]:
         click.echo(f"warning: {warning}")
+
+
+def _show_stages(report: dict[str, Any]) -> None:
+    """The table of a pipeline's stages."""
+    table = Table("stage", "delay ns", "registers before", "longest path", title=f"{report['latency_cycles']} cycles")
+    for stage in report["stages"]:
+        path = " → ".join(stage["path"][:1] + stage["path"][1:][-1:])
+        table.add_row(str(stage["stage"]), str(stage["delay_ns"]), str(stage["ff"]), path)
+    table.add_row("total", "", str(report["totals"]["ff"]), "")
+    Console(width=120 if not sys.stdout.isatty() else None).print(table)
 
 
 @main.command()
@@ -226,8 +228,10 @@ def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
     """Runs a compiled FOLDER on values in the model's units, one sample a row."""
     from c4ml_xdsl.circuit import build_simulator, load_circuit_folder, run_on_values
     from c4ml_xdsl.packaged import simulator_of_folder
+    from c4ml_xdsl.ports import Interface
 
     sources, port_map, ports = load_circuit_folder(folder)
+    interface = Interface.from_json(port_map)
     try:
         x: Any = np.load(source, allow_pickle=False)
         if source.suffix == ".npz":
@@ -235,9 +239,9 @@ def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
     except (OSError, ValueError, EOFError) as error:
         raise InputDataError(f"{source} can't be read: {error}", remedy="Give a .npy or .npz file.") from error
     made = (
-        simulator_of_folder(folder, port_map["top"], ports)
+        simulator_of_folder(folder, port_map["top"], ports, interface)
         if simulator == "numpy"
-        else build_simulator(simulator, sources, port_map["top"], ports)
+        else build_simulator(simulator, sources, port_map["top"], ports, interface)
     )
     with _progress(False):
         result = run_on_values(made, ports, x)

@@ -21,6 +21,8 @@ PASSES = {
     "convert-neuron-to-hw": "ConvertNeuronToHw",
     "comb-simplify": "CombSimplify",
     "hw-legalize-names": "HwLegalizeNames",
+    "hw-schedule-stages": "HwScheduleStages",
+    "hw-insert-registers": "HwInsertRegisters",
     "lower-truth-tables": "LowerTruthTables",
     "convert-qonnx-to-hw": "ConvertQonnxToHw",
 }

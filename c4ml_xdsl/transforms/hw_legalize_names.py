@@ -9,6 +9,9 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
+from c4ml_xdsl.control_ports import CONTROL
+from c4ml_xdsl.transforms.convert_neuron_to_hw import INPUTS
+from c4ml_xdsl.transforms.hw_schedule_stages import STAGES
 from c4ml_xdsl.transforms.unique_names import unique_name
 
 KEYWORDS = frozenset(
@@ -101,7 +104,8 @@ def _renamed(names: ArrayAttr[StringAttr], renamed: dict[str, str]) -> ArrayAttr
 
 
 def _rename_ports(module: hw.HWModuleOp) -> dict[str, str]:
-    taken: set[str] = set()
+    described = INPUTS in module.attributes and STAGES not in module.attributes
+    taken: set[str] = {*CONTROL} if described else set()  # those names are for ports that carry no tensor
     renamed: dict[str, str] = {}
     ports: list[hw.ModulePort] = []
     arguments = iter(module.body.block.args)

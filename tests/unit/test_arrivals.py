@@ -5,7 +5,7 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ArrayAttr, IntegerType, StringAttr
 from xdsl.ir import Block, Region, SSAValue
 
-from c4ml_xdsl.arrivals import delay_of
+from c4ml_xdsl.timing import delay_of
 from c4ml_xdsl.circuits.cost import LUT_PINS_NS, WIRE_NS
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.transforms.comb_builder import CombBuilder

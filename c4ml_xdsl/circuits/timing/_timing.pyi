@@ -1,0 +1,66 @@
+"""The compiled timing analysis: what is said of steps, bits and stages in `timing.hpp`; times in picoseconds."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+class Cell(Enum):
+    """How a cell's bits depend on the columns of bits that it reads."""
+
+    WIRES = ...
+    LUT = ...
+    ROW = ...
+    ROW_OF_THREE = ...
+    CARRY = ...
+    PRODUCT = ...
+
+class Path:
+    """A stage's longest path: its delay and the steps on it, the first one first."""
+
+    @property
+    def delay(self) -> int: ...
+    @property
+    def steps(self) -> list[int]: ...
+
+class Group:
+    """Bits of a step that the same steps read; `bits` counts those of all instances."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def readers(self) -> list[int]: ...
+
+class Arc:
+    """A step that another one reads, and how many registers at least lie between them."""
+
+    @property
+    def before(self) -> int: ...
+    @property
+    def behind(self) -> int: ...
+    @property
+    def registers(self) -> int: ...
+
+class Timing:
+    """Cells in steps, which registers can't part; what a step reads belongs to itself or to steps before it."""
+
+    def add_step(self, instances: int = 1, registers: int = 0) -> int:
+        """A step whose bits are there so often, behind so many registers at least; its number."""
+    def add_inputs(self, count: int) -> int:
+        """Bits of the last step that depend on nothing; the first one's number."""
+    def add_cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int) -> int:
+        """A cell of the last step that reads columns of bits (-1: a constant one); its first bit's number."""
+    @property
+    def steps(self) -> int: ...
+    def earliest(
+        self, clock: int, given: Sequence[int], known: Sequence[int] = ()
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """
+        Each step's earliest stage from its given one on, and pairs of steps that one stage has no time for.
+
+        A register parts each of these pairs in `known`, which are stages that the clock has time for.
+        """
+    def paths(self, stages: Sequence[int]) -> list[Path]:
+        """Each stage's longest path; raises ValueError where a step stands before what it reads."""
+    def groups(self) -> list[Group]: ...
+    def arcs(self) -> list[Arc]: ...

@@ -1,0 +1,359 @@
+// When bits are there: a static timing analysis, bit by bit, in picoseconds.
+//
+// The carries of a row run right behind those of the row before, and a bit that is late goes to the fastest input of
+// its LUT; so chains of rows take far less than the sum of their delays. The model is that of the benchmarks' flow:
+// Artix-7 cells, and the same time for every wire in front of a LUT. It is for ranking; it says nothing of a device.
+//
+// Bits are numbered. A cell computes some bits of others, and belongs to a step: what registers can't part. Given a
+// stage for each step, a bit of an earlier stage comes out of a register, so it is there at once.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace c4ml {
+
+using Time = std::int64_t;
+
+constexpr Time CONSTANT = -(Time{1} << 40);  // when a bit that never changes is there
+constexpr int NONE = -1;                     // no bit: a constant one
+
+// Cells and wires of the benchmarks' flow, those in carry chains fitted to chains of rows by it.
+constexpr Time WIRE = 300;                                               // in front of a LUT
+constexpr std::array<Time, 6> LUT_PINS = {127, 238, 407, 472, 631, 642};  // from a LUT's input, the fastest pin first
+constexpr std::array<Time, 3> ROW_PINS = {407, 472, 631};                // in a row of three, whose majority has the fastest
+constexpr Time SUM_TO_SUM = 224, SUM_TO_CARRY = 220, CARRY_TO_SUM = 220, POSITION = 40, MAJORITY = 538;
+
+enum class Cell : int {
+  wires,       // each bit is there with the last of its column
+  lut,         // each bit is a function of its column
+  row,         // a carry chain: each bit is the sum of two in its column
+  row_of_three,
+  carry,       // one bit: the carry out of a chain
+  product,     // all bits are there a wire and a bit of the first word after the other
+};
+
+class Timing {
+ public:
+  struct Path {
+    Time delay;
+    std::vector<int> steps;  // from the first to the last
+  };
+  struct Group {
+    int step, bits;
+    std::vector<int> readers;
+  };
+  struct Arc {
+    int before, behind, registers;
+  };
+
+  // A step whose bits are there `instances` times; at least so many registers lie between it and what it reads.
+  int add_step(int instances, int registers) {
+    if (instances < 0 || registers < 0) throw std::invalid_argument("a negative count");
+    steps_.push_back({instances, registers, static_cast<int>(cells_.size())});
+    return static_cast<int>(steps_.size()) - 1;
+  }
+
+  // So many bits of the last step that depend on nothing; the first one's number.
+  int add_inputs(int count) { return add_bits(count); }
+
+  // A cell of the last step, with the bits that each column reads (NONE: a constant); the first of its bits' numbers.
+  int add_cell(Cell kind, const std::vector<std::vector<int>>& columns, int width) {
+    const int limit = static_cast<int>(step_of_.size());
+    const bool by_column = kind != Cell::carry && kind != Cell::product;
+    if (width < 1 || columns.empty() || (by_column && static_cast<int>(columns.size()) != width))
+      throw std::invalid_argument("a cell of that width has other columns");
+    cells_.push_back({kind, limit, width, static_cast<int>(columns_.size()), static_cast<int>(columns.size())});
+    for (const auto& column : columns) {
+      columns_.push_back(bits_.size());
+      for (int bit : column) {
+        if (bit < NONE || bit >= limit) throw std::invalid_argument("a bit that isn't there yet");
+        if (bit != NONE) bits_.push_back(bit);
+      }
+    }
+    columns_.push_back(bits_.size());
+    return add_bits(width);
+  }
+
+  int steps() const { return static_cast<int>(steps_.size()); }
+
+  // Each step's earliest stage at a clock of so many picoseconds, none before its given one. Where a step has to go
+  // behind that, `bounds` receives pairs of steps that one stage has no time for, which a register parts in `known`:
+  // stages that the clock has time for. A step that takes longer by itself has a stage of its own.
+  std::vector<int> earliest(Time clock, const std::vector<int>& given, const std::vector<int>& known,
+                            std::vector<std::pair<int, int>>& bounds) {
+    if (given.size() != steps_.size() || (!known.empty() && known.size() != steps_.size()))
+      throw std::invalid_argument("one stage a step");
+    stages_ = given;
+    arrivals_.assign(step_of_.size(), 0);
+    from_.assign(step_of_.size(), NONE);
+    for (int step = 0; step < steps(); ++step) {
+      int& stage = stages_[step];
+      readings(step, [&](int bit) { stage = std::max(stage, stages_[step_of_[bit]] + steps_[step].registers); });
+      if (evaluate(step, NONE) <= clock) continue;
+      if (!known.empty()) bound(step, clock, known, bounds);
+      ++stage;
+      evaluate(step, NONE);
+    }
+    return stages_;
+  }
+
+  // Each stage's longest path.
+  std::vector<Path> paths(const std::vector<int>& stages) {
+    std::vector<std::pair<int, int>> bounds;
+    if (earliest(-2 * CONSTANT, stages, {}, bounds) != stages) throw std::invalid_argument("a step before what it reads");
+    const int last = stages.empty() ? 0 : *std::max_element(stages.begin(), stages.end());
+    std::vector<int> worst(last + 1, NONE);
+    for (int bit = 0; bit < static_cast<int>(step_of_.size()); ++bit) {
+      int& known = worst[stages[step_of_[bit]]];
+      if (arrivals_[bit] > CONSTANT && (known == NONE || arrivals_[bit] > arrivals_[known])) known = bit;
+    }
+    std::vector<Path> found;
+    for (int bit : worst) {
+      Path path{bit == NONE ? 0 : arrivals_[bit], {}};
+      for (int stage = bit == NONE ? 0 : stages[step_of_[bit]]; bit != NONE && stages[step_of_[bit]] == stage; bit = from_[bit])
+        if (path.steps.empty() || path.steps.back() != step_of_[bit]) path.steps.push_back(step_of_[bit]);
+      std::reverse(path.steps.begin(), path.steps.end());
+      found.push_back(std::move(path));
+    }
+    return found;
+  }
+
+  // When each bit is there within its stage, as `paths` or `earliest` left it.
+  const std::vector<Time>& arrivals() const { return arrivals_; }
+
+  // Bits of a step that the same steps read, with their number in all instances.
+  std::vector<Group> groups() const {
+    std::vector<std::vector<int>> readers(step_of_.size());
+    for (int step = 0; step < steps(); ++step)
+      readings(step, [&](int bit) {
+        if (readers[bit].empty() || readers[bit].back() != step) readers[bit].push_back(step);
+      });
+    std::vector<Group> found;
+    std::map<std::pair<int, std::vector<int>>, int> known;
+    for (std::size_t bit = 0; bit < readers.size(); ++bit) {
+      if (readers[bit].empty()) continue;
+      const int step = step_of_[bit];
+      auto [place, fresh] = known.try_emplace({step, std::move(readers[bit])}, static_cast<int>(found.size()));
+      if (fresh) found.push_back({step, 0, place->first.second});
+      found[place->second].bits += steps_[step].instances;
+    }
+    return found;
+  }
+
+  // Which steps read which, with the registers that must lie between them.
+  std::vector<Arc> arcs() const {
+    std::vector<Arc> found;
+    std::vector<int> seen(steps_.size(), NONE);
+    for (int step = 0; step < steps(); ++step)
+      readings(step, [&](int bit) {
+        int& last = seen[step_of_[bit]];
+        if (last == step) return;
+        last = step;
+        found.push_back({step_of_[bit], step, steps_[step].registers});
+      });
+    return found;
+  }
+
+ private:
+  struct Step {
+    int instances, registers, first_cell;
+  };
+  struct Node {
+    Cell kind;
+    int first_bit, width, first_column, columns;
+  };
+  struct Arrival {
+    Time time = CONSTANT;
+    int from = NONE;
+    Arrival later(Time by) const { return {time > CONSTANT ? time + by : CONSTANT, from}; }
+  };
+  static Arrival latest(Arrival a, Arrival b) { return b.time > a.time ? b : a; }
+
+  int add_bits(int count) {
+    if (steps_.empty()) throw std::invalid_argument("no step yet");
+    const int first = static_cast<int>(step_of_.size());
+    step_of_.resize(first + count, steps() - 1);
+    return first;
+  }
+
+  int end_of(int step) const {
+    return step + 1 < steps() ? steps_[step + 1].first_cell : static_cast<int>(cells_.size());
+  }
+
+  // Calls with each bit of other steps that a step reads.
+  template <typename Call>
+  void readings(int step, Call call) const {
+    for (int cell = steps_[step].first_cell; cell < end_of(step); ++cell) {
+      const Node& node = cells_[cell];
+      for (std::size_t i = columns_[node.first_column]; i < columns_[node.first_column + node.columns]; ++i)
+        if (step_of_[bits_[i]] != step) call(bits_[i]);
+    }
+  }
+
+  // The time of the step's last bit. Bits of other steps than `only`, where one is given, are there at once.
+  Time evaluate(int step, int only) {
+    Time worst = CONSTANT;
+    for (int cell = steps_[step].first_cell; cell < end_of(step); ++cell) {
+      compute(cells_[cell], step, only);
+      for (int i = 0; i < cells_[cell].width; ++i) worst = std::max(worst, arrivals_[cells_[cell].first_bit + i]);
+    }
+    return worst;
+  }
+
+  Arrival read(int bit, int step, int only) const {
+    const int owner = step_of_[bit];
+    const bool same = owner == step || (stages_[owner] == stages_[step] && (only == NONE || owner == only));
+    return {same ? arrivals_[bit] : Time{0}, bit};
+  }
+
+  void column(int index, int step, int only) {
+    column_.clear();
+    for (std::size_t i = columns_[index]; i < columns_[index + 1]; ++i) {
+      const Arrival arrival = read(bits_[i], step, only);
+      if (arrival.time > CONSTANT) column_.push_back(arrival);
+    }
+  }
+
+  void compute(const Node& node, int step, int only) {
+    Arrival carry, majority;
+    bool started = false;
+    for (int place = 0; place < node.columns; ++place) {
+      column(node.first_column + place, step, only);
+      Arrival result;
+      switch (node.kind) {
+        case Cell::wires:
+          for (const Arrival& each : column_) result = latest(result, each);
+          break;
+        case Cell::lut:
+          result = lut(column_);
+          break;
+        case Cell::row:
+        case Cell::row_of_three: {
+          if (!started && column_.size() < 2) {
+            if (!column_.empty()) result = column_[0];  // passes by
+            break;
+          }
+          started = true;
+          const bool three = node.kind == Cell::row_of_three;
+          const Arrival own = three ? row_lut(column_) : lut(column_);
+          const Arrival entry = three ? latest(own, majority.later(MAJORITY)) : own;
+          majority = own;
+          result = latest(entry.later(SUM_TO_SUM), carry.later(CARRY_TO_SUM));
+          carry = latest(entry.later(SUM_TO_CARRY), carry.later(POSITION));
+          break;
+        }
+        case Cell::carry:
+          carry = latest(lut(column_).later(SUM_TO_CARRY), carry.later(POSITION));
+          result = carry.later(CARRY_TO_SUM);
+          if (place + 1 < node.columns) continue;
+          set(node.first_bit, result);
+          return;
+        case Cell::product:
+          for (const Arrival& each : column_) carry = latest(carry, each);
+          if (place + 1 < node.columns) continue;
+          for (int i = 0; i < node.width; ++i) set(node.first_bit + i, carry.later(WIRE * node.columns));
+          return;
+      }
+      set(node.first_bit + place, result);
+    }
+  }
+
+  void set(int bit, Arrival arrival) {
+    arrivals_[bit] = arrival.time;
+    from_[bit] = arrival.from;
+  }
+
+  static void sort(std::vector<Arrival>& arrivals) {
+    std::sort(arrivals.begin(), arrivals.end(),
+              [](const Arrival& a, const Arrival& b) { return a.time != b.time ? a.time > b.time : a.from < b.from; });
+  }
+
+  // A LUT's output: the later a bit, the faster its pin; more than six bits take several levels.
+  static Arrival lut(std::vector<Arrival>& inputs) {
+    sort(inputs);
+    while (inputs.size() > LUT_PINS.size()) {
+      std::vector<Arrival> early(inputs.end() - std::min(inputs.size() - LUT_PINS.size() + 1, LUT_PINS.size()), inputs.end());
+      inputs.resize(inputs.size() - early.size());
+      inputs.push_back(through(early, LUT_PINS));
+      sort(inputs);
+    }
+    return through(inputs, LUT_PINS);
+  }
+
+  static Arrival row_lut(std::vector<Arrival>& inputs) {
+    sort(inputs);
+    return through(inputs, ROW_PINS);
+  }
+
+  template <std::size_t SIZE>
+  static Arrival through(const std::vector<Arrival>& inputs, const std::array<Time, SIZE>& pins) {
+    Arrival result;
+    for (std::size_t i = 0; i < std::min(inputs.size(), SIZE); ++i) result = latest(result, inputs[i].later(WIRE + pins[i]));
+    return result;
+  }
+
+  // For each step that makes this one late by itself, or for all: the last step on that path from which on it is too long.
+  void bound(int step, Time clock, const std::vector<int>& known, std::vector<std::pair<int, int>>& bounds) {
+    bool alone = false;
+    for (int owner : together(step)) {
+      if (evaluate(step, owner) <= clock) continue;
+      alone = true;
+      trace(step, clock, known, bounds);
+    }
+    if (alone) return;
+    evaluate(step, NONE);  // together they are late, as they share the LUTs' fast pins
+    trace(step, clock, known, bounds);
+  }
+
+  // The steps of its own stage that a step reads.
+  std::vector<int> together(int step) const {
+    std::vector<int> found;
+    readings(step, [&](int bit) {
+      const int owner = step_of_[bit];
+      if (stages_[owner] == stages_[step] && std::find(found.begin(), found.end(), owner) == found.end())
+        found.push_back(owner);
+    });
+    return found;
+  }
+
+  void trace(int step, Time clock, const std::vector<int>& known, std::vector<std::pair<int, int>>& bounds) const {
+    int bit = cells_[steps_[step].first_cell].first_bit;
+    for (int cell = steps_[step].first_cell; cell < end_of(step); ++cell)
+      for (int i = 0; i < cells_[cell].width; ++i)
+        if (arrivals_[cells_[cell].first_bit + i] > arrivals_[bit]) bit = cells_[cell].first_bit + i;
+    const Time late = arrivals_[bit] - clock;
+    for (bool start = false; !start; bit = from_[bit]) {  // towards the path's start
+      const int next = from_[bit], reader = step_of_[bit];
+      start = next == NONE || (step_of_[next] != reader && stages_[step_of_[next]] != stages_[reader]);
+      const bool entry = start || step_of_[next] != reader;
+      if (entry && known[reader] < known[step] && (start ? Time{0} : arrivals_[next]) < late) {
+        bounds.emplace_back(reader, step);
+        return;
+      }
+    }
+    // the path alone isn't what makes it late: any step before it that is apart will do
+    std::vector<int> found = together(step);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (known[found[i]] < known[step]) {
+        bounds.emplace_back(found[i], step);
+        return;
+      }
+      for (int owner : together(found[i]))
+        if (std::find(found.begin(), found.end(), owner) == found.end()) found.push_back(owner);
+    }
+  }
+
+  std::vector<Step> steps_;
+  std::vector<Node> cells_;
+  std::vector<std::size_t> columns_;
+  std::vector<int> bits_, step_of_, stages_, from_;
+  std::vector<Time> arrivals_;
+  std::vector<Arrival> column_;
+};
+
+}  // namespace c4ml
