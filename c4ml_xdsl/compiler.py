@@ -78,6 +78,7 @@ class CompileOptions:
             minimize=self.minimize,
             effort=self.effort,
             top=self.top,
+            clock_ns=self.clock_ns,
         )
 
 

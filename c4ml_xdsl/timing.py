@@ -20,7 +20,8 @@ from c4ml_xdsl.dialects import comb
 
 Bits = list[int]
 """The numbers of a value's bits in the analysis, the lowest bit first."""
-CONSTANT = -1
+ZERO, ONE = -1, -2
+"""Bits that never change."""
 
 
 class DesignError(Exception):
@@ -90,7 +91,7 @@ class DesignTiming:
         return self.timing.add_step(self._instances, registers)
 
     def _cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int) -> Bits:
-        first = self.timing.add_cell(kind, columns, width)
+        first = self.timing.add_cell(kind, [[bit for bit in column if bit >= 0] for column in columns], width)
         return list(range(first, first + width))
 
     def _wires(self, columns: Sequence[Sequence[int]]) -> Bits:
@@ -101,7 +102,7 @@ class DesignTiming:
         for operation in module.body.block.ops:
             if isinstance(operation, hw.InstanceOp):
                 groups.setdefault(operation.module_name.string_value(), []).append(operation)
-        inner: dict[Operation, list[Bits]] = {}
+        inner: dict[Operation, list[tuple[Bits, bool]]] = {}
         for operation in module.body.block.ops:
             if isinstance(operation, hw.InstanceOp):
                 # the instances of one module stand together, behind all that they read
@@ -139,11 +140,12 @@ class DesignTiming:
         for each in instances:
             self._bits.update(zip(each.results, outputs, strict=True))
 
-    def _operation(self, operation: Operation, inner: dict[Operation, list[Bits]]) -> None:
+    def _operation(self, operation: Operation, inner: dict[Operation, list[tuple[Bits, bool]]]) -> None:
         """
         The bits of an operation's result.
 
-        `inner` has the words of sums of two that a subtraction alone reads: together they are a row of three.
+        `inner` has the words of sums of two that a subtraction alone reads, and whether they are subtracted: together
+        they are a row of three.
         """
         result, bits = operation.results[0], self._bits
         match operation:  # the most frequent ones first
@@ -156,15 +158,21 @@ class DesignTiming:
                 part = bits[operation.input]
                 bits[result] = part * (comb.width_of(result) // len(part))
             case hw.ConstantOp():
-                bits[result] = [CONSTANT] * comb.width_of(result)
+                value = operation.value.value.data
+                bits[result] = [ONE if value >> place & 1 else ZERO for place in range(comb.width_of(result))]
             case comb.AddOp() | comb.SubOp():
-                first = operation.operands[0].owner
-                if isinstance(operation, comb.SubOp) and isinstance(first, Operation) and first in inner:
-                    self._row(operation, [*inner.pop(first), bits[operation.operands[1]]], [first])
+                first, is_difference = operation.operands[0].owner, isinstance(operation, comb.SubOp)
+                words = [
+                    (bits[each], is_difference and index == 1)
+                    for index, each in enumerate(operation.operands)
+                    if each in bits
+                ]
+                if is_difference and isinstance(first, Operation) and first in inner:
+                    self._row(operation, [*inner.pop(first), *words], [first])
                 elif self.target == "xilinx" and _is_inner(operation):
-                    inner[operation] = [bits[each] for each in operation.operands]
+                    inner[operation] = words
                 else:
-                    self._row(operation, [bits[each] for each in operation.operands], [])
+                    self._row(operation, words, [])
             case _:
                 self.step_of[operation] = self._step(Step(self._name_of(operation), "operation", operation))
                 bits[result] = self._logic(operation, [bits[operand] for operand in operation.operands])
@@ -173,20 +181,31 @@ class DesignTiming:
         parent = operation.parent_op()
         return parent.sym_name.data if isinstance(parent, hw.HWModuleOp) else ""
 
-    def _row(self, operation: Operation, words: list[Bits], parts: Sequence[Operation]) -> None:
+    def _row(self, operation: Operation, words: list[tuple[Bits, bool]], parts: Sequence[Operation]) -> None:
         """A row of adders: LUTs in front of a carry chain, with majorities between them where it adds three words."""
         step = self._step(Step(self._name_of(operation), "operation", operation))
         for each in (operation, *parts):
             self.step_of[each] = step
         width = comb.width_of(operation.results[0])
-        words = [word for word in words if any(bit != CONSTANT for bit in word)]
+        words = [word for word in words if any(bit != ZERO for bit in word[0])]
         most = 3 if self.target == "xilinx" else 2
         while len(words) > most:
-            words = [self._chain(words[:most], width), *words[most:]]
-        self._bits[operation.results[0]] = self._chain(words, width) if words else [CONSTANT] * width
+            words = [(self._chain(words[:most], width), False), *words[most:]]
+        self._bits[operation.results[0]] = self._chain(words, width) if words else [ZERO] * width
 
-    def _chain(self, words: Sequence[Bits], width: int) -> Bits:
-        return self._cell(Cell.ROW_OF_THREE if len(words) > 2 else Cell.ROW, list(zip(*words, strict=True)), width)
+    def _chain(self, words: Sequence[tuple[Bits, bool]], width: int) -> Bits:
+        """A carry chain, from the lowest bit on that isn't one word's alone."""
+        start = 0
+        while start < width:
+            alive = [negative for word, negative in words if word[start] != ZERO]
+            if len(alive) > 1 or any(alive):
+                break
+            start += 1
+        passed = [next((word[place] for word, _ in words if word[place] != ZERO), ZERO) for place in range(start)]
+        columns = [[word[place] for word, _ in words] for place in range(start, width)]
+        if not columns:
+            return passed
+        return passed + self._cell(Cell.ROW_OF_THREE if len(words) > 2 else Cell.ROW, columns, width - start)
 
     def _logic(self, operation: Operation, known: Sequence[Bits]) -> Bits:
         columns = list(zip(*known, strict=True)) if len({len(word) for word in known}) == 1 else []
@@ -202,7 +221,7 @@ class DesignTiming:
             case comb.OrOp() if len(known) == 3:
                 return self._cell(Cell.LUT, columns, len(columns))  # the majority of three words
             case comb.AndOp() | comb.OrOp() | comb.XorOp():
-                return self._wires(columns)  # merges with the LUTs behind it
+                return self._cell(Cell.MERGED, columns, len(columns))
             case _:
                 result = operation.results[0]
                 width = comb.width_of(result) if isinstance(result.type, IntegerType) else 1

@@ -19,6 +19,7 @@ PASSES = {
     "neuron-share-sums": "NeuronShareSums",
     "neuron-expand-sums": "NeuronExpandSums",
     "convert-neuron-to-hw": "ConvertNeuronToHw",
+    "comb-split-rows": "CombSplitRows",
     "comb-simplify": "CombSimplify",
     "hw-legalize-names": "HwLegalizeNames",
     "hw-schedule-stages": "HwScheduleStages",

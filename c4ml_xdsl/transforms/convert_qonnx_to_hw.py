@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.transforms.comb_simplify import CombSimplify
+from c4ml_xdsl.transforms.comb_split_rows import CombSplitRows
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import ConvertQonnxToLbir
 from c4ml_xdsl.transforms.hw_legalize_names import HwLegalizeNames
@@ -57,6 +58,8 @@ class ConvertQonnxToHw(ModulePass):
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
+    clock_ns: float | None = None
+    """What a row of adders may take; registers are put in by later passes."""
 
     def to_lbir(self) -> tuple[ModulePass, ...]:
         """The passes to folded integer tensors: what a network computes."""
@@ -79,6 +82,7 @@ class ConvertQonnxToHw(ModulePass):
             *(() if self.strategy == "direct" else (shared,)),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(minimize=self.minimize, top=self.top),
+            *(() if self.clock_ns is None else (CombSplitRows(self.clock_ns, self.target),)),
             CombSimplify(),
             HwLegalizeNames(),
         )

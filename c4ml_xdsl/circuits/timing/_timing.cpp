@@ -12,6 +12,7 @@ using c4ml::Timing;
 NB_MODULE(_timing, m) {
   nb::enum_<Cell>(m, "Cell")
       .value("WIRES", Cell::wires)
+      .value("MERGED", Cell::merged)
       .value("LUT", Cell::lut)
       .value("ROW", Cell::row)
       .value("ROW_OF_THREE", Cell::row_of_three)
@@ -38,6 +39,7 @@ NB_MODULE(_timing, m) {
              std::vector<int> stages = timing.earliest(clock, given, known, bounds);
              return std::pair(std::move(stages), std::move(bounds));
            }, nb::arg("clock"), nb::arg("given"), nb::arg("known") = std::vector<int>())
+      .def("alone", &Timing::alone, nb::arg("step"))
       .def("paths", &Timing::paths, nb::arg("stages"))
       .def("groups", &Timing::groups)
       .def("arcs", &Timing::arcs);

@@ -7,6 +7,7 @@ class Cell(Enum):
     """How a cell's bits depend on the columns of bits that it reads."""
 
     WIRES = ...
+    MERGED = ...
     LUT = ...
     ROW = ...
     ROW_OF_THREE = ...
@@ -49,7 +50,7 @@ class Timing:
     def add_inputs(self, count: int) -> int:
         """Bits of the last step that depend on nothing; the first one's number."""
     def add_cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int) -> int:
-        """A cell of the last step that reads columns of bits (-1: a constant one); its first bit's number."""
+        """A cell of the last step that reads columns of bits, without constant ones; its first bit's number."""
     @property
     def steps(self) -> int: ...
     def earliest(
@@ -60,6 +61,8 @@ class Timing:
 
         A register parts each of these pairs in `known`, which are stages that the clock has time for.
         """
+    def alone(self, step: int) -> int:
+        """How long a step takes whose inputs are all there at once."""
     def paths(self, stages: Sequence[int]) -> list[Path]:
         """Each stage's longest path; raises ValueError where a step stands before what it reads."""
     def groups(self) -> list[Group]: ...

@@ -20,16 +20,23 @@ namespace c4ml {
 using Time = std::int64_t;
 
 constexpr Time CONSTANT = -(Time{1} << 40);  // when a bit that never changes is there
-constexpr int NONE = -1;                     // no bit: a constant one
+constexpr int NONE = -1;                     // no bit
 
-// Cells and wires of the benchmarks' flow, those in carry chains fitted to chains of rows by it.
+// Cells and wires of the benchmarks' flow.
 constexpr Time WIRE = 300;                                               // in front of a LUT
 constexpr std::array<Time, 6> LUT_PINS = {127, 238, 407, 472, 631, 642};  // from a LUT's input, the fastest pin first
 constexpr std::array<Time, 3> ROW_PINS = {407, 472, 631};                // in a row of three, whose majority has the fastest
-constexpr Time SUM_TO_SUM = 224, SUM_TO_CARRY = 220, CARRY_TO_SUM = 220, POSITION = 40, MAJORITY = 538;
+constexpr Time MAJORITY = 538;  // from the majority of a row of three to the next position's LUT
+
+// A block of four positions of a carry chain: from the LUT of one and from the carry into the block to the sum at a
+// position and to the carry out of it.
+constexpr Time SELECT_TO_SUM[4][4] = {{223, 400, 523, 582}, {0, 205, 558, 618}, {0, 0, 226, 330}, {0, 0, 0, 227}};
+constexpr Time SELECT_TO_CARRY[4][4] = {{340, 433, 512, 508}, {0, 469, 548, 528}, {0, 0, 292, 378}, {0, 0, 0, 380}};
+constexpr Time CARRY_TO_SUM[4] = {222, 334, 239, 313}, CARRY_TO_CARRY[4] = {271, 157, 228, 114};
 
 enum class Cell : int {
   wires,       // each bit is there with the last of its column
+  merged,      // a function that the LUTs behind it take in, but takes a LUT where a stage ends with it
   lut,         // each bit is a function of its column
   row,         // a carry chain: each bit is the sum of two in its column
   row_of_three,
@@ -61,7 +68,7 @@ class Timing {
   // So many bits of the last step that depend on nothing; the first one's number.
   int add_inputs(int count) { return add_bits(count); }
 
-  // A cell of the last step, with the bits that each column reads (NONE: a constant); the first of its bits' numbers.
+  // A cell of the last step, with the bits that each column reads; the first of its bits' numbers.
   int add_cell(Cell kind, const std::vector<std::vector<int>>& columns, int width) {
     const int limit = static_cast<int>(step_of_.size());
     const bool by_column = kind != Cell::carry && kind != Cell::product;
@@ -71,8 +78,8 @@ class Timing {
     for (const auto& column : columns) {
       columns_.push_back(bits_.size());
       for (int bit : column) {
-        if (bit < NONE || bit >= limit) throw std::invalid_argument("a bit that isn't there yet");
-        if (bit != NONE) bits_.push_back(bit);
+        if (bit < 0 || bit >= limit) throw std::invalid_argument("a bit that isn't there yet");
+        bits_.push_back(bit);
       }
     }
     columns_.push_back(bits_.size());
@@ -90,6 +97,7 @@ class Timing {
       throw std::invalid_argument("one stage a step");
     stages_ = given;
     arrivals_.assign(step_of_.size(), 0);
+    ends_.assign(step_of_.size(), 0);
     from_.assign(step_of_.size(), NONE);
     for (int step = 0; step < steps(); ++step) {
       int& stage = stages_[step];
@@ -102,6 +110,17 @@ class Timing {
     return stages_;
   }
 
+  // How long a step takes whose inputs are all there at once.
+  Time alone(int step) {
+    if (step < 0 || step >= steps()) throw std::invalid_argument("no such step");
+    stages_.assign(steps_.size(), 0);
+    stages_[step] = 1;
+    arrivals_.assign(step_of_.size(), 0);
+    ends_.assign(step_of_.size(), 0);
+    from_.assign(step_of_.size(), NONE);
+    return evaluate(step, NONE);
+  }
+
   // Each stage's longest path.
   std::vector<Path> paths(const std::vector<int>& stages) {
     std::vector<std::pair<int, int>> bounds;
@@ -110,11 +129,11 @@ class Timing {
     std::vector<int> worst(last + 1, NONE);
     for (int bit = 0; bit < static_cast<int>(step_of_.size()); ++bit) {
       int& known = worst[stages[step_of_[bit]]];
-      if (arrivals_[bit] > CONSTANT && (known == NONE || arrivals_[bit] > arrivals_[known])) known = bit;
+      if (ends_[bit] > CONSTANT && (known == NONE || ends_[bit] > ends_[known])) known = bit;
     }
     std::vector<Path> found;
     for (int bit : worst) {
-      Path path{bit == NONE ? 0 : arrivals_[bit], {}};
+      Path path{bit == NONE ? 0 : ends_[bit], {}};
       for (int stage = bit == NONE ? 0 : stages[step_of_[bit]]; bit != NONE && stages[step_of_[bit]] == stage; bit = from_[bit])
         if (path.steps.empty() || path.steps.back() != step_of_[bit]) path.steps.push_back(step_of_[bit]);
       std::reverse(path.steps.begin(), path.steps.end());
@@ -122,9 +141,6 @@ class Timing {
     }
     return found;
   }
-
-  // When each bit is there within its stage, as `paths` or `earliest` left it.
-  const std::vector<Time>& arrivals() const { return arrivals_; }
 
   // Bits of a step that the same steps read, with their number in all instances.
   std::vector<Group> groups() const {
@@ -200,7 +216,7 @@ class Timing {
     Time worst = CONSTANT;
     for (int cell = steps_[step].first_cell; cell < end_of(step); ++cell) {
       compute(cells_[cell], step, only);
-      for (int i = 0; i < cells_[cell].width; ++i) worst = std::max(worst, arrivals_[cells_[cell].first_bit + i]);
+      for (int i = 0; i < cells_[cell].width; ++i) worst = std::max(worst, ends_[cells_[cell].first_bit + i]);
     }
     return worst;
   }
@@ -219,9 +235,37 @@ class Timing {
     }
   }
 
+  // A carry chain, position by position.
+  class Chain {
+   public:
+    Arrival sum(Arrival select) {
+      next(select);
+      return out(SELECT_TO_SUM, CARRY_TO_SUM);
+    }
+    Arrival carry(Arrival select) {
+      next(select);
+      return out(SELECT_TO_CARRY, CARRY_TO_CARRY);
+    }
+
+   private:
+    void next(Arrival select) {
+      if (position_ == 3) entry_ = out(SELECT_TO_CARRY, CARRY_TO_CARRY);
+      position_ = (position_ + 1) % 4;
+      selects_[position_] = select;
+    }
+    Arrival out(const Time (&of_select)[4][4], const Time (&of_entry)[4]) const {
+      Arrival result = entry_.later(of_entry[position_]);
+      for (int i = 0; i <= position_; ++i) result = latest(result, selects_[i].later(of_select[i][position_]));
+      return result;
+    }
+    int position_ = -1;
+    Arrival entry_;
+    std::array<Arrival, 4> selects_;
+  };
+
   void compute(const Node& node, int step, int only) {
     Arrival carry, majority;
-    bool started = false;
+    Chain chain;
     for (int place = 0; place < node.columns; ++place) {
       column(node.first_column + place, step, only);
       Arrival result;
@@ -229,27 +273,24 @@ class Timing {
         case Cell::wires:
           for (const Arrival& each : column_) result = latest(result, each);
           break;
+        case Cell::merged:
+          for (const Arrival& each : column_) result = latest(result, each);
+          set(node.first_bit + place, result);
+          ends_[node.first_bit + place] = lut(column_).time;
+          continue;
         case Cell::lut:
           result = lut(column_);
           break;
         case Cell::row:
         case Cell::row_of_three: {
-          if (!started && column_.size() < 2) {
-            if (!column_.empty()) result = column_[0];  // passes by
-            break;
-          }
-          started = true;
           const bool three = node.kind == Cell::row_of_three;
           const Arrival own = three ? row_lut(column_) : lut(column_);
-          const Arrival entry = three ? latest(own, majority.later(MAJORITY)) : own;
+          result = chain.sum(three ? latest(own, majority.later(MAJORITY)) : own);
           majority = own;
-          result = latest(entry.later(SUM_TO_SUM), carry.later(CARRY_TO_SUM));
-          carry = latest(entry.later(SUM_TO_CARRY), carry.later(POSITION));
           break;
         }
         case Cell::carry:
-          carry = latest(lut(column_).later(SUM_TO_CARRY), carry.later(POSITION));
-          result = carry.later(CARRY_TO_SUM);
+          result = chain.carry(lut(column_));
           if (place + 1 < node.columns) continue;
           set(node.first_bit, result);
           return;
@@ -264,7 +305,7 @@ class Timing {
   }
 
   void set(int bit, Arrival arrival) {
-    arrivals_[bit] = arrival.time;
+    arrivals_[bit] = ends_[bit] = arrival.time;
     from_[bit] = arrival.from;
   }
 
@@ -325,8 +366,8 @@ class Timing {
     int bit = cells_[steps_[step].first_cell].first_bit;
     for (int cell = steps_[step].first_cell; cell < end_of(step); ++cell)
       for (int i = 0; i < cells_[cell].width; ++i)
-        if (arrivals_[cells_[cell].first_bit + i] > arrivals_[bit]) bit = cells_[cell].first_bit + i;
-    const Time late = arrivals_[bit] - clock;
+        if (ends_[cells_[cell].first_bit + i] > ends_[bit]) bit = cells_[cell].first_bit + i;
+    const Time late = ends_[bit] - clock;
     for (bool start = false; !start; bit = from_[bit]) {  // towards the path's start
       const int next = from_[bit], reader = step_of_[bit];
       start = next == NONE || (step_of_[next] != reader && stages_[step_of_[next]] != stages_[reader]);
@@ -353,6 +394,7 @@ class Timing {
   std::vector<std::size_t> columns_;
   std::vector<int> bits_, step_of_, stages_, from_;
   std::vector<Time> arrivals_;
+  std::vector<Time> ends_;  // when a bit is there for a register
   std::vector<Arrival> column_;
 };
 
