@@ -201,11 +201,11 @@ class DesignTiming:
             if len(alive) > 1 or any(alive):
                 break
             start += 1
-        passed = [next((word[place] for word, _ in words if word[place] != ZERO), ZERO) for place in range(start)]
+        passed = [[word[place] for word, _ in words if word[place] != ZERO] for place in range(start)]
         columns = [[word[place] for word, _ in words] for place in range(start, width)]
-        if not columns:
-            return passed
-        return passed + self._cell(Cell.ROW_OF_THREE if len(words) > 2 else Cell.ROW, columns, width - start)
+        kind = Cell.ROW_OF_THREE if len(words) > 2 else Cell.ROW
+        below = self._wires(passed) if passed else []
+        return below + (self._cell(kind, columns, width - start) if columns else [])
 
     def _logic(self, operation: Operation, known: Sequence[Bits]) -> Bits:
         columns = list(zip(*known, strict=True)) if len({len(word) for word in known}) == 1 else []

@@ -75,7 +75,7 @@ module c4ml_bench;
       #1 if (left >= 0 && cycle >= {self.interface.latency})
         {late} $fdisplay(sink, "{written}", {sinks});
       cycle = cycle + 1;
-      #1 {edge}
+      #1; {edge}
     end
     $fclose(sink);
     $finish;

@@ -91,6 +91,8 @@ def fewest_registers(timing: Timing, clock: int, latency: int) -> Schedule:
         moved, bounds = timing.earliest(clock, stages, lowest)
         if moved == stages:
             break
+        if all(stages[behind] > stages[before] for before, behind in bounds):
+            raise RuntimeError("a schedule misses the clock, and no register is known to help")
     return _evaluated(timing, stages)
 
 

@@ -224,7 +224,7 @@ class Timing {
   Arrival read(int bit, int step, int only) const {
     const int owner = step_of_[bit];
     const bool same = owner == step || (stages_[owner] == stages_[step] && (only == NONE || owner == only));
-    return {same ? arrivals_[bit] : Time{0}, bit};
+    return {same || arrivals_[bit] <= CONSTANT ? arrivals_[bit] : Time{0}, bit};
   }
 
   void column(int index, int step, int only) {
