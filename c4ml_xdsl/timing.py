@@ -90,8 +90,8 @@ class DesignTiming:
         self.steps.append(step)
         return self.timing.add_step(self._instances, registers)
 
-    def _cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int) -> Bits:
-        first = self.timing.add_cell(kind, [[bit for bit in column if bit >= 0] for column in columns], width)
+    def _cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int, negative: int = 0) -> Bits:
+        first = self.timing.add_cell(kind, [[max(bit, -1) for bit in column] for column in columns], width, negative)
         return list(range(first, first + width))
 
     def _wires(self, columns: Sequence[Sequence[int]]) -> Bits:
@@ -202,10 +202,12 @@ class DesignTiming:
                 break
             start += 1
         passed = [[word[place] for word, _ in words if word[place] != ZERO] for place in range(start)]
-        columns = [[word[place] for word, _ in words] for place in range(start, width)]
+        ordered = [word for word, negative in words if not negative] + [word for word, negative in words if negative]
+        columns = [[word[place] for word in ordered] for place in range(start, width)]
+        subtracted = sum(negative for _, negative in words)
         kind = Cell.ROW_OF_THREE if len(words) > 2 else Cell.ROW
         below = self._wires(passed) if passed else []
-        return below + (self._cell(kind, columns, width - start) if columns else [])
+        return below + (self._cell(kind, columns, width - start, subtracted) if columns else [])
 
     def _logic(self, operation: Operation, known: Sequence[Bits]) -> Bits:
         columns = list(zip(*known, strict=True)) if len({len(word) for word in known}) == 1 else []

@@ -86,7 +86,11 @@ class _Graph:
             if isinstance(operation, hw.OutputOp):
                 named = zip(_ports(self.module, False), operation.operands, strict=True)
                 return [self.bits[value] for name, value in named if name not in CONTROL]
-            self.operation(operation)
+            try:
+                self.operation(operation)
+            except KeyError:
+                name = self.module.sym_name.data
+                raise _Unequal(f"{name}: {operation.name} reads what is made behind it") from None
         raise _Unequal(f"{self.module.sym_name.data} has no outputs")
 
     def new(self, key: Hashable, width: int, stage: int) -> Bits:

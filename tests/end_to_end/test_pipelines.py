@@ -245,8 +245,8 @@ def test_the_proof_finds_every_fault() -> None:
             case 0:
                 register.data.replace_all_uses_with(register.input)
             case 1:
-                extra = seq.CompRegOp(register.data, register.clk)
                 users = list(register.data.uses)
+                extra = seq.CompRegOp(register.data, register.clk)
                 block = register.parent_block()
                 assert block is not None
                 block.insert_op_after(extra, register)
@@ -282,7 +282,7 @@ def other_value(register: seq.CompRegOp, registers: Sequence[seq.CompRegOp], ran
         and each.parent_block() is register.parent_block()
         and each.data.type == register.data.type
         and each.input is not register.input
-        and register.is_before_in_block(each) is False
+        and each.is_before_in_block(register)
     ]
     return random.choice(alike) if alike else None
 

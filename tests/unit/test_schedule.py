@@ -33,8 +33,11 @@ def random_circuit(random: Random, steps: int, registered: bool = False) -> Timi
         operands = [words[each] for each in sorted(chosen)]
         width = max(map(len, operands))
         columns = [[word[min(place, len(word) - 1)] for word in operands] for place in range(width)]
+        kind = random.choice(KINDS)
+        if kind == Cell.ROW_OF_THREE:
+            columns = [[*column, -1, -1][:3] for column in columns]
         unread.append(len(words))
-        words.append(take(timing, random.choice(KINDS), columns))
+        words.append(take(timing, kind, columns))
     timing.add_step(registers=int(registered))
     for index in unread:
         take(timing, Cell.WIRES, [[bit] for bit in words[index]])
@@ -42,7 +45,7 @@ def random_circuit(random: Random, steps: int, registered: bool = False) -> Timi
 
 
 def take(timing: Timing, kind: Cell, columns: list[list[int]]) -> list[int]:
-    first = timing.add_cell(kind, columns, len(columns))
+    first = timing.add_cell(kind, columns, len(columns), int(kind == Cell.ROW_OF_THREE))
     return list(range(first, first + len(columns)))
 
 

@@ -31,7 +31,7 @@ NB_MODULE(_timing, m) {
       .def(nb::init<>())
       .def("add_step", &Timing::add_step, nb::arg("instances") = 1, nb::arg("registers") = 0)
       .def("add_inputs", &Timing::add_inputs, nb::arg("count"))
-      .def("add_cell", &Timing::add_cell, nb::arg("kind"), nb::arg("columns"), nb::arg("width"))
+      .def("add_cell", &Timing::add_cell, nb::arg("kind"), nb::arg("columns"), nb::arg("width"), nb::arg("negative") = 0)
       .def_prop_ro("steps", &Timing::steps)
       .def("earliest",
            [](Timing& timing, c4ml::Time clock, const std::vector<int>& given, const std::vector<int>& known) {

@@ -49,8 +49,12 @@ class Timing:
         """A step whose bits are there so often, behind so many registers at least; its number."""
     def add_inputs(self, count: int) -> int:
         """Bits of the last step that depend on nothing; the first one's number."""
-    def add_cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int) -> int:
-        """A cell of the last step that reads columns of bits, without constant ones; its first bit's number."""
+    def add_cell(self, kind: Cell, columns: Sequence[Sequence[int]], width: int, negative: int = 0) -> int:
+        """
+        A cell of the last step that reads columns of bits (-1: a constant one); its first bit's number.
+
+        A row of three has three a column, `negative` of them at the end being subtracted.
+        """
     @property
     def steps(self) -> int: ...
     def earliest(

@@ -25,7 +25,7 @@ constexpr int NONE = -1;                     // no bit
 // Cells and wires of the benchmarks' flow.
 constexpr Time WIRE = 300;                                               // in front of a LUT
 constexpr std::array<Time, 6> LUT_PINS = {127, 238, 407, 472, 631, 642};  // from a LUT's input, the fastest pin first
-constexpr std::array<Time, 3> ROW_PINS = {407, 472, 631};                // in a row of three, whose majority has the fastest
+constexpr std::array<Time, 3> ROW_PINS = {631, 472, 407};                // of the words of a row of three, in their order
 constexpr Time MAJORITY = 538;  // from the majority of a row of three to the next position's LUT
 
 // A block of four positions of a carry chain: from the LUT of one and from the carry into the block to the sum at a
@@ -68,19 +68,22 @@ class Timing {
   // So many bits of the last step that depend on nothing; the first one's number.
   int add_inputs(int count) { return add_bits(count); }
 
-  // A cell of the last step, with the bits that each column reads; the first of its bits' numbers.
-  int add_cell(Cell kind, const std::vector<std::vector<int>>& columns, int width) {
+  // A cell of the last step, with the bits that each column reads (NONE: a constant one); the first of its bits'
+  // numbers. Each column of a row of three has three, `negative` of them at the end being subtracted.
+  int add_cell(Cell kind, const std::vector<std::vector<int>>& columns, int width, int negative) {
     const int limit = static_cast<int>(step_of_.size());
     const bool by_column = kind != Cell::carry && kind != Cell::product;
     if (width < 1 || columns.empty() || (by_column && static_cast<int>(columns.size()) != width))
       throw std::invalid_argument("a cell of that width has other columns");
-    cells_.push_back({kind, limit, width, static_cast<int>(columns_.size()), static_cast<int>(columns.size())});
+    cells_.push_back({kind, limit, width, static_cast<int>(columns_.size()), static_cast<int>(columns.size()), negative});
     for (const auto& column : columns) {
       columns_.push_back(bits_.size());
       for (int bit : column) {
-        if (bit < 0 || bit >= limit) throw std::invalid_argument("a bit that isn't there yet");
+        if (bit < NONE || bit >= limit) throw std::invalid_argument("a bit that isn't there yet");
         bits_.push_back(bit);
       }
+      if (kind == Cell::row_of_three && (column.size() != 3 || negative < 0 || negative > 3))
+        throw std::invalid_argument("a row of three with another number of words");
     }
     columns_.push_back(bits_.size());
     return add_bits(width);
@@ -181,7 +184,7 @@ class Timing {
   };
   struct Node {
     Cell kind;
-    int first_bit, width, first_column, columns;
+    int first_bit, width, first_column, columns, negative;
   };
   struct Arrival {
     Time time = CONSTANT;
@@ -207,7 +210,7 @@ class Timing {
     for (int cell = steps_[step].first_cell; cell < end_of(step); ++cell) {
       const Node& node = cells_[cell];
       for (std::size_t i = columns_[node.first_column]; i < columns_[node.first_column + node.columns]; ++i)
-        if (step_of_[bits_[i]] != step) call(bits_[i]);
+        if (bits_[i] != NONE && step_of_[bits_[i]] != step) call(bits_[i]);
     }
   }
 
@@ -227,11 +230,12 @@ class Timing {
     return {same || arrivals_[bit] <= CONSTANT ? arrivals_[bit] : Time{0}, bit};
   }
 
-  void column(int index, int step, int only) {
+  // What a column reads; constant bits only where their place counts.
+  void column(int index, int step, int only, bool placed) {
     column_.clear();
     for (std::size_t i = columns_[index]; i < columns_[index + 1]; ++i) {
-      const Arrival arrival = read(bits_[i], step, only);
-      if (arrival.time > CONSTANT) column_.push_back(arrival);
+      const Arrival arrival = bits_[i] == NONE ? Arrival{} : read(bits_[i], step, only);
+      if (arrival.time > CONSTANT || placed) column_.push_back(arrival);
     }
   }
 
@@ -267,7 +271,7 @@ class Timing {
     Arrival carry, majority;
     Chain chain;
     for (int place = 0; place < node.columns; ++place) {
-      column(node.first_column + place, step, only);
+      column(node.first_column + place, step, only, node.kind == Cell::row_of_three);
       Arrival result;
       switch (node.kind) {
         case Cell::wires:
@@ -284,7 +288,7 @@ class Timing {
         case Cell::row:
         case Cell::row_of_three: {
           const bool three = node.kind == Cell::row_of_three;
-          const Arrival own = three ? row_lut(column_) : lut(column_);
+          const Arrival own = three ? row_lut(column_, node.negative) : lut(column_);
           result = chain.sum(three ? latest(own, majority.later(MAJORITY)) : own);
           majority = own;
           break;
@@ -326,8 +330,11 @@ class Timing {
     return through(inputs, LUT_PINS);
   }
 
-  static Arrival row_lut(std::vector<Arrival>& inputs) {
-    sort(inputs);
+  // The LUT of one bit of a row of three: what is subtracted has the faster pins, and of equals what is later.
+  static Arrival row_lut(std::vector<Arrival>& inputs, int negative) {
+    const auto earlier = [](const Arrival& a, const Arrival& b) { return a.time < b.time; };
+    std::stable_sort(inputs.begin(), inputs.end() - negative, earlier);
+    std::stable_sort(inputs.end() - negative, inputs.end(), earlier);
     return through(inputs, ROW_PINS);
   }
 
