@@ -15,6 +15,7 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.control_ports import CONTROL, IN_VALID, OUT_VALID, RESET
 from c4ml_xdsl.dialects import comb
+from c4ml_xdsl.transforms.hw_schedule_stages import stages_of
 
 Bits = list[tuple[int, int]]
 """Of each bit, the lowest first, the number of what it computes and the registers before it; ANY for a constant."""
@@ -32,6 +33,8 @@ class PipelineProof:
     reasons: list[str] = field(default_factory=list[str])
     latencies: dict[str, int] = field(default_factory=dict[str, int])
     """The registers between each module's inputs and outputs."""
+    constant: dict[str, list[list[bool]]] = field(default_factory=dict[str, list[list[bool]]])
+    """Of each module's outputs the bits that never change, for which registers don't count."""
     registers: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """A module's register bits in each of the stages behind its inputs; control isn't counted."""
 
@@ -44,13 +47,18 @@ def prove_pipeline(plain: ModuleOp, pipelined: ModuleOp) -> PipelineProof:
         return PipelineProof(["the designs have different modules"])
     for name in before:
         try:
-            want = _Graph(before[name], numbers, PipelineProof(latencies=dict.fromkeys(before, 0))).run()
+            plain_graph = PipelineProof(latencies=dict.fromkeys(before, 0), constant=proof.constant)
+            want = _Graph(before[name], numbers, plain_graph).run()
             graph = _Graph(after[name], numbers, proof)
             got = graph.run()
             if [[number for number, _ in bits] for bits in want] != [[number for number, _ in bits] for bits in got]:
                 raise _Unequal(f"{name}: the outputs aren't those of the design without registers")
-            proof.latencies[name] = graph.together("the outputs", got) or 0
+            first, last = stages_of(after[name])
+            proof.constant[name] = [[stage == ANY for _, stage in bits] for bits in got]
+            proof.latencies[name] = last - first
             proof.registers[name] = graph.registers
+            if graph.together("the outputs", got) not in (None, last - first):
+                raise _Unequal(f"{name}: the outputs aren't {last - first} cycles behind the inputs")
             if OUT_VALID in _ports(after[name], False):
                 _check_valid(after[name], proof.latencies[name])
         except _Unequal as error:
@@ -135,7 +143,12 @@ class _Graph:
         names = [each.data for each in operation.arg_names if each.data not in CONTROL]
         for index, result in enumerate(operation.results):
             key = ("instance", name, *names, self.read(operation), index)
-            self.bits[result] = self.new(key, _width(result), (stage or 0) + latency)
+            behind = ANY if stage is None else stage + latency
+            constant = self.proof.constant[name][index]
+            self.bits[result] = [
+                (number, ANY if never else stage)
+                for (number, stage), never in zip(self.new(key, _width(result), behind), constant, strict=True)
+            ]
 
     def given(self, operation: Operation) -> list[Bits]:
         """The bits of an operation's operands, but for a clock."""

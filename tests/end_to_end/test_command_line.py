@@ -220,7 +220,7 @@ def test_a_refused_compile_leaves_an_existing_folder(folder: Path, tmp_path: Pat
         (["compile", MODEL, "-o", "x", "--target", "abacus"], 2),
         (["frobnicate"], 2),
         (["compile", "missing.onnx", "-o", "x"], 1),
-        (["compile", MODEL, "-o", "x", "--clock-ns", "2"], 1),
+        (["compile", MODEL, "-o", "x", "--clock-ns", "0.2"], 1),
         (["compile", MODEL, "-o", "x", "--input-type", "INT0"], 1),
         (["compile", MODEL, "-o", "x", "--max-luts", "3"], 1),
         (["report", "missing"], 1),
@@ -241,3 +241,32 @@ def test_wrong_input_shape(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "one sample of the shape" in done.stderr
     assert not (tmp_path / "y.npy").exists()
+
+
+def test_registers_on_the_command_line(tmp_path: Path) -> None:
+    """A clock, what its registers cost, the folder simulated; and clocks that can't be met."""
+    out = tmp_path / "out"
+    done = c4ml("compile", MODEL, "-o", out, "--effort", "fast", "--clock-ns", 3, "--valid", "--register-inputs")
+    assert done.returncode == 0, done.stderr
+    report, ports = (json.loads((out / name).read_text()) for name in ("report.json", "ports.json"))
+    assert f"{report['latency_cycles']} cycles" in done.stdout
+    assert ports["clock"] == "clk"
+    assert [entry["name"] for entry in ports["ports"]][:3] == ["rst", "in_valid", "out_valid"]
+    assert report["totals"]["delay_ns"] <= 3
+    with np.load(MODEL.parent / "golden.npz") as archive:
+        x, y = archive["x"], archive["y"]
+    np.save(tmp_path / "x.npy", x)
+    done = c4ml("simulate", out, "-i", tmp_path / "x.npy", "-o", tmp_path / "y.npy")
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy").reshape(y.shape), y, rtol=1e-5, atol=1e-6)
+    assert c4ml("report", out).returncode == 0
+    for options, message in (
+        (("--clock-ns", 0.5), "more than the clock of 0.5 ns"),
+        (("--clock-ns", 3, "--latency", 2), "both clock_ns and latency"),
+        (("--latency", 0, "--register-inputs"), "0 cycles are too few"),
+    ):
+        done = c4ml("compile", MODEL, "-o", tmp_path / "none", "--effort", "fast", *options)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) <= 6
+        assert not (tmp_path / "none").exists()

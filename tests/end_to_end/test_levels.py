@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from xdsl.context import Context
-from xdsl.dialects import builtin, comb, hw
+from xdsl.dialects import builtin, comb, hw, seq
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
@@ -183,11 +183,19 @@ def test_qcdq_export(file: str) -> None:
     assert_golden(got, want)
 
 
-@pytest.fixture(scope="module", params=["mlp_w4a4_asym_zp", "cnn_resadd_truncavg_pot"])
+PACKAGES = [
+    ("mlp_w4a4_asym_zp", {}),
+    ("cnn_resadd_truncavg_pot", {}),
+    ("cnn_resadd_truncavg_pot", {"clock_ns": 3, "valid": True}),
+]
+
+
+@pytest.fixture(scope="module", params=PACKAGES, ids=lambda case: "-".join([case[0], *case[1]]))
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose design has adders, comparisons and tables, or convolutions, a join, and pools."""
+    """A folder whose design has adders, comparisons and tables, or convolutions, a join, and pools; or registers."""
     folder = tmp_path_factory.mktemp("package") / "out"
-    c4ml.compile(MODELS / request.param / "model.onnx", effort="fast").package(folder)
+    name, options = request.param
+    c4ml.compile(MODELS / name / "model.onnx", effort="fast", **options).package(folder)
     return folder
 
 
@@ -243,7 +251,7 @@ def test_hw_mlir_is_read_by_xdsl_and_circt(package: Path, name: str, tmp_path: P
         HwMlirTarget().emit(Context(), Parser(full_context(), source).parse_module(), stream)
         text = stream.getvalue()
     context = Context()
-    for dialect in (builtin.Builtin, hw.HW, comb.Comb):
+    for dialect in (builtin.Builtin, hw.HW, seq.Seq, comb.Comb):
         context.load_dialect(dialect)
     Parser(context, text).parse_module().verify()
     (tmp_path / "hw.mlir").write_text(text)

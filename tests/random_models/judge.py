@@ -3,12 +3,13 @@
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import onnx
 
 import c4ml_xdsl as c4ml
 from c4ml_xdsl.circuit import Circuit
-from c4ml_xdsl.errors import UnsupportedModelError
+from c4ml_xdsl.errors import OptionError, UnsupportedModelError
 from c4ml_xdsl.verification import check_rtl
 
 
@@ -28,6 +29,13 @@ class Tally:
 
 
 STRATEGIES, GOALS = ("shared", "auto", "table", "compressor"), ("area", "balanced", "delay")
+REGISTERS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"clock_ns": 4.0, "valid": True},
+    {"latency": 3, "register_inputs": True},
+    {"latency": 2, "register_outputs": True, "valid": True},
+)
 """Those that a model is built with depend on the model alone, so that a fault is found again."""
 
 
@@ -42,7 +50,8 @@ def judge(
     """
     Compiles a model, which compares reference, lbir and hw; with `simulator` the Verilog too.
 
-    Strategy and goal are the same for the same model, unless a strategy is given.
+    Strategy, goal and registers are the same for the same model, unless a strategy is given. Where the clock can't be
+    met, the circuit has none.
 
     Raises VerificationError or AssertionError for a fault; anything else that is raised is a crash.
     """
@@ -52,8 +61,15 @@ def judge(
     if strategy is None:  # most of these models are so small that tables would be all that is tested
         strategy = STRATEGIES[digest % 3]
     goal = GOALS[digest // 3 % 3]
+    options: dict[str, Any] = {"vectors": vectors, "effort": "fast", "strategy": strategy, "minimize": goal}
     try:
-        circuit = c4ml.compile(model, vectors=vectors, effort="fast", strategy=strategy, minimize=goal)
+        try:
+            circuit = c4ml.compile(model, **options, **REGISTERS[digest // 9 % len(REGISTERS)])
+        except OptionError as error:
+            if "more than the clock" not in error.message:
+                raise
+            circuit = c4ml.compile(model, **options)
+        tally.outcomes["registered"] += circuit.report["latency_cycles"] > 0
     except UnsupportedModelError as error:
         refusal = error
     if refusal is not None:
