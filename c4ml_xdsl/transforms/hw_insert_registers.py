@@ -59,7 +59,8 @@ class HwInsertRegisters(ModulePass):
                 if module is top:
                     raise PassFailedException(f"{module.sym_name.data} has no stages: run hw-schedule-stages first")
                 continue
-            if _Pipeline(module, {each.sym_name.data: stages_of(each) for each in modules}, clocked).run():
+            pipeline = _Pipeline(module, {each.sym_name.data: stages_of(each) for each in modules}, clocked)
+            if pipeline.run(needs_clock=module is top and latency_of(top) > 0):
                 clocked.add(module.sym_name.data)
         if self.valid:
             _add_valid(top)
@@ -90,8 +91,8 @@ class _Pipeline:
         """A value's registers in a stage: lowest bit, width and the register, of bits that are next to each other."""
         self.moved: dict[tuple[SSAValue, int], SSAValue] = {}
 
-    def run(self) -> bool:
-        """Inserts the registers; whether the module has a clock now."""
+    def run(self, needs_clock: bool) -> bool:
+        """Inserts the registers; whether the module has a clock now, which it may need without registers too."""
         block = self.module.body.block
         operations = list(block.ops)
         for argument in block.args:
@@ -105,8 +106,11 @@ class _Pipeline:
                 stage = self.stages(operation)[0]
                 for operand in operation.operands:
                     self.need(operand, 0, comb.width_of(operand), stage)
-        has_clock = any(max(last) > self.made[value] for value, last in self.needed.items()) or any(
-            isinstance(each, hw.InstanceOp) and each.module_name.string_value() in self.clocked for each in operations
+        instances = [each for each in operations if isinstance(each, hw.InstanceOp)]
+        has_clock = (
+            needs_clock
+            or any(max(last) > self.made[value] for value, last in self.needed.items())
+            or any(each.module_name.string_value() in self.clocked for each in instances)
         )
         if has_clock:
             self.clock = block.insert_arg(seq.ClockType(), 0)
@@ -149,8 +153,7 @@ class _Pipeline:
             case comb.ExtractOp(input=source, low_bit=low_bit):
                 self.need(source, low + low_bit.value.data, width, stage)
             case comb.ConcatOp(inputs=parts):
-                for part, start, least, count in _parts(parts, low, width):
-                    del start
+                for part, least, count in _parts(parts, low, width):
                     self.need(part, least, count, stage)
             case comb.ReplicateOp(input=source):
                 self.need(source, 0, comb.width_of(source), stage)
@@ -198,7 +201,7 @@ class _Pipeline:
             case comb.ConcatOp(inputs=parts):
                 pieces = [
                     self.at(part, stage) if count == comb.width_of(part) else self.part(part, least, count, stage)
-                    for part, _, least, count in _parts(parts, low, width)
+                    for part, least, count in _parts(parts, low, width)
                 ]
                 return builder.concat(pieces[::-1])
             case comb.ReplicateOp(input=source):
@@ -261,15 +264,15 @@ def _base_name(value: SSAValue, low: int, width: int) -> str:
     return name if width == comb.width_of(value) else f"{name}_b{low}"
 
 
-def _parts(parts: Sequence[SSAValue], low: int, width: int) -> list[tuple[SSAValue, int, int, int]]:
-    """What bits of a concatenation are of: the part, where it starts, the lowest bit of it and how many; upwards."""
-    found: list[tuple[SSAValue, int, int, int]] = []
+def _parts(parts: Sequence[SSAValue], low: int, width: int) -> list[tuple[SSAValue, int, int]]:
+    """What bits of a concatenation are of: the part, the lowest bit of it and how many, upwards."""
+    found: list[tuple[SSAValue, int, int]] = []
     start = 0
     for part in reversed(parts):
         own = comb.width_of(part)
         first, end = max(low, start), min(low + width, start + own)
         if first < end:
-            found.append((part, start, first - start, end - first))
+            found.append((part, first - start, end - first))
         start += own
     return found
 

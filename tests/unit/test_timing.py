@@ -49,7 +49,9 @@ MEASURED = {
 @pytest.mark.parametrize(("operands", "width"), MEASURED)
 def test_chains_take_what_was_measured(operands: int, width: int) -> None:
     for rows, measured in zip((1, 2, 3, 4, 6), MEASURED[operands, width]):
-        assert delay_of(chain(rows, width, operands), "xilinx") == pytest.approx(measured / 1000, rel=0.25)
+        assert delay_of(chain(rows, width, operands), "xilinx") == pytest.approx(measured / 1000, rel=0.18)
+        if rows == 1:
+            assert delay_of(chain(rows, width, operands), "xilinx") == measured / 1000
 
 
 def test_a_late_bit_takes_the_fast_pin() -> None:
