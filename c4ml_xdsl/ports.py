@@ -19,8 +19,8 @@ from c4ml_xdsl.dialects.lbir import PortAttr
 from c4ml_xdsl.errors import InputDataError
 from c4ml_xdsl.interpreters.qonnx import ROUNDINGS
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.stages import latency_of
 from c4ml_xdsl.transforms.convert_neuron_to_hw import INPUTS, OUTPUTS
-from c4ml_xdsl.transforms.hw_insert_registers import latency_of
 
 Values = NDArray[np.float64]
 

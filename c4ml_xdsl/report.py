@@ -11,9 +11,10 @@ from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.estimates import estimate
 from c4ml_xdsl.proofs import LayerProof, PipelineProof
+from c4ml_xdsl.stages import stages_of
 from c4ml_xdsl.timing import DesignTiming, Step
 from c4ml_xdsl.transforms.convert_neuron_to_hw import COUNTERS, TABLES
-from c4ml_xdsl.transforms.hw_schedule_stages import read_stages, stages_of
+from c4ml_xdsl.transforms.hw_schedule_stages import read_stages
 from c4ml_xdsl.transforms.neuron_share_sums import SEARCH
 
 

@@ -16,8 +16,8 @@ from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
 from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, unpack
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
+from c4ml_xdsl.stages import stages_of
 from c4ml_xdsl.transforms.convert_neuron_to_hw import AXES, NODE
-from c4ml_xdsl.transforms.hw_schedule_stages import stages_of
 
 SEED = 20260101
 

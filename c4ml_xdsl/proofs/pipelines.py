@@ -15,7 +15,7 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.control_ports import CONTROL, IN_VALID, OUT_VALID, RESET
 from c4ml_xdsl.dialects import comb
-from c4ml_xdsl.transforms.hw_schedule_stages import stages_of
+from c4ml_xdsl.stages import stages_of
 
 Bits = list[tuple[int, int]]
 """Of each bit, the lowest first, the number of what it computes and the registers before it; ANY for a constant."""

@@ -13,8 +13,9 @@ from xdsl.utils.exceptions import PassFailedException
 
 from c4ml_xdsl.control_ports import CLOCK, IN_VALID, OUT_VALID, RESET
 from c4ml_xdsl.dialects import comb
+from c4ml_xdsl.stages import STAGE, STAGES, latency_of, stages_of
 from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
-from c4ml_xdsl.transforms.hw_schedule_stages import STAGE, STAGES, stages_of, top_of
+from c4ml_xdsl.transforms.hw_schedule_stages import top_of
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,6 @@ class HwInsertRegisters(ModulePass):
                 clocked.add(module.sym_name.data)
         if self.valid:
             _add_valid(top)
-
-
-def latency_of(top: hw.HWModuleOp) -> int:
-    """The cycles from a top module's inputs to its outputs."""
-    return stages_of(top)[1]
 
 
 WIRES = (comb.ExtractOp, comb.ConcatOp, comb.ReplicateOp, hw.ConstantOp)

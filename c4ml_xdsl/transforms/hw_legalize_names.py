@@ -10,8 +10,8 @@ from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.control_ports import CONTROL
+from c4ml_xdsl.stages import STAGES
 from c4ml_xdsl.transforms.convert_neuron_to_hw import INPUTS
-from c4ml_xdsl.transforms.hw_schedule_stages import STAGES
 from c4ml_xdsl.transforms.unique_names import unique_name
 
 KEYWORDS = frozenset(

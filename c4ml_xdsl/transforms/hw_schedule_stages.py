@@ -14,10 +14,8 @@ from xdsl.utils.exceptions import PassFailedException
 from c4ml_xdsl.circuits.timing.schedule import ClockError, Schedule, fewest_registers, least_latency, shortest_clock
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.errors import OptionError
+from c4ml_xdsl.stages import STAGE, STAGES, stages_of
 from c4ml_xdsl.timing import DesignError, DesignTiming
-
-STAGE, STAGES = "c4ml.stage", "c4ml.stages"
-"""Attributes: an operation's stage; the stages of a module's inputs and of its outputs."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +118,6 @@ def annotate(design: DesignTiming, stages: Sequence[int]) -> None:
     for name, outputs in design.outputs_of.items():
         inputs = stages[design.inputs_of[name]]
         design.modules[name].attributes[STAGES] = lbir.NumbersAttr((inputs, stages[outputs]))
-
-
-def stages_of(module: hw.HWModuleOp) -> tuple[int, int]:
-    """The stages of a module's inputs and outputs; both 0 where none are given."""
-    stages = module.attributes.get(STAGES)
-    if not isinstance(stages, lbir.NumbersAttr):
-        return 0, 0
-    first, last = stages.data
-    return first, last
 
 
 def read_stages(design: DesignTiming) -> list[int]:
