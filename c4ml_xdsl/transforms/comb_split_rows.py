@@ -137,8 +137,7 @@ def _chains(builder: CombBuilder, left: SSAValue, right: SSAValue, negative: boo
     width = comb.width_of(left)
     if width <= longest:
         return builder.sub(left, right) if negative else builder.add([left, right])
-    # a chain has a bit for the carry into it, but for a sum's first one, and all but the last have one for that out
-    count = -(-(width - 1) // (longest - 2)) if longest > 2 else width
+    count = -(-width // (longest - 2))  # with a bit each for the carry into a chain and out of it
     size = -(-width // count)
     carry = builder.constant(1, 1) if negative else None
     pieces: list[SSAValue] = []
