@@ -178,9 +178,9 @@ def _compile(
         proofs = prove(lbir, module)
     _refuse_refuted(proofs)
     stages: list[dict[str, Any]] = []
-    if options.stages():
+    if passes := options.stages():
         plain, module = module, module.clone()
-        schedule, insert = options.stages()
+        schedule, insert = passes
         run((schedule,), module)
         with phase("estimate"):
             stages = stages_of_design(

@@ -1,5 +1,6 @@
 """The pass `comb-split-rows`."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,8 @@ from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import DesignTiming
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
 
+WIDEST = 1 << 10
+"""No row has more bits."""
 SHORTEST = 4
 """A chain of fewer bits isn't worth its carry."""
 
@@ -71,25 +74,26 @@ class CombSplitRows(ModulePass):
                 isinstance(each, hw.InstanceOp) for each in module.body.block.ops
             ):
                 design = DesignTiming([module], module.sym_name.data, self.target)
-                for step in range(design.timing.steps):
-                    row = design.steps[step].operation
+                members: dict[int, list[Operation]] = {}
+                for operation, step in design.step_of.items():
+                    members.setdefault(step, []).append(operation)
+                for step, (row, *parts) in members.items():
                     if isinstance(row, comb.AddOp | comb.SubOp) and design.timing.alone(step) > clock:
-                        parts = [each for each, own in design.step_of.items() if own == step and each is not row]
                         _split(row, parts, longest)
 
 
 def _longest_chain(clock: int) -> int:
     """The bits of a row of two that takes no more than a clock of so many picoseconds."""
-    timing = Timing()
-    timing.add_step()
-    bit = timing.add_inputs(1)
-    width = 0
-    while True:
+
+    def delay(width: int) -> int:
+        timing = Timing()
+        timing.add_step()
+        bit = timing.add_inputs(1)
         step = timing.add_step()
-        timing.add_cell(Cell.ROW, [[bit, bit]] * (width + 1), width + 1)
-        if timing.alone(step) > clock or width > 1 << 10:
-            return width
-        width += 1
+        timing.add_cell(Cell.ROW, [[bit, bit]] * width, width)
+        return timing.alone(step)
+
+    return bisect_right(range(1, WIDEST + 1), clock, key=delay)
 
 
 def _split(row: comb.AddOp | comb.SubOp, parts: Sequence[Operation], longest: int) -> None:

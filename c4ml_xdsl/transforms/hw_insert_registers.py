@@ -54,13 +54,14 @@ class HwInsertRegisters(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         top = top_of(op)
         modules = [each for each in op.body.block.ops if isinstance(each, hw.HWModuleOp)]
+        kernels = {each.sym_name.data: stages_of(each) for each in modules}
         clocked: set[str] = set()
         for module in sorted(modules, key=lambda each: each is top):  # the top's instances need to know theirs
             if STAGES not in module.attributes:
                 if module is top:
                     raise PassFailedException(f"{module.sym_name.data} has no stages: run hw-schedule-stages first")
                 continue
-            pipeline = _Pipeline(module, {each.sym_name.data: stages_of(each) for each in modules}, clocked)
+            pipeline = _Pipeline(module, kernels, clocked)
             if pipeline.run(needs_clock=module is top and latency_of(top) > 0):
                 clocked.add(module.sym_name.data)
         if self.valid:

@@ -98,10 +98,7 @@ class Timing {
                             std::vector<std::pair<int, int>>& bounds) {
     if (given.size() != steps_.size() || (!known.empty() && known.size() != steps_.size()))
       throw std::invalid_argument("one stage a step");
-    stages_ = given;
-    arrivals_.assign(step_of_.size(), 0);
-    ends_.assign(step_of_.size(), 0);
-    from_.assign(step_of_.size(), NONE);
+    reset(given);
     for (int step = 0; step < steps(); ++step) {
       int& stage = stages_[step];
       readings(step, [&](int bit) { stage = std::max(stage, stages_[step_of_[bit]] + steps_[step].registers); });
@@ -116,12 +113,8 @@ class Timing {
   // How long a step takes whose inputs are all there at once.
   Time alone(int step) {
     if (step < 0 || step >= steps()) throw std::invalid_argument("no such step");
-    stages_.assign(steps_.size(), 0);
-    stages_[step] = 1;
-    arrivals_.assign(step_of_.size(), 0);
-    ends_.assign(step_of_.size(), 0);
-    from_.assign(step_of_.size(), NONE);
-    return evaluate(step, NONE);
+    if (arrivals_.size() != step_of_.size()) reset(std::vector<int>(steps_.size(), 0));
+    return evaluate(step, step);
   }
 
   // Each stage's longest path.
@@ -192,6 +185,13 @@ class Timing {
     Arrival later(Time by) const { return {time > CONSTANT ? time + by : CONSTANT, from}; }
   };
   static Arrival latest(Arrival a, Arrival b) { return b.time > a.time ? b : a; }
+
+  void reset(const std::vector<int>& stages) {
+    stages_ = stages;
+    arrivals_.assign(step_of_.size(), 0);
+    ends_.assign(step_of_.size(), 0);
+    from_.assign(step_of_.size(), NONE);
+  }
 
   int add_bits(int count) {
     if (steps_.empty()) throw std::invalid_argument("no step yet");
