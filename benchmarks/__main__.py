@@ -197,6 +197,42 @@ def scale_row_command(name: str) -> None:
         raise click.ClickException(str(error).splitlines()[0]) from error
 
 
+@main.command("estimates")
+@click.option("--designs", multiple=True, metavar="PATTERN", help="Designs by name, with * and ?; may be repeated.")
+@FLOW
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes at a time.")
+@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
+@click.option("-o", "--output", default="estimates.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables as Markdown to a file, too.")
+def estimates_command(
+    designs: Sequence[str], flow: str, jobs: int, again: bool, output: Path, markdown: Path | None
+) -> None:
+    """Measures single modules and pipelines against the report's estimates; finished rows are kept."""
+    from benchmarks.estimates import estimate_tables, estimated_designs
+    from benchmarks.runner import run_named
+
+    names = [each.name for each in estimated_designs()]
+    chosen = [each for each in names if not designs or any(fnmatchcase(each, pattern) for pattern in designs)]
+    run_named("estimates", "estimates-row", chosen, ["--flow", flow], output, again, jobs, click.echo)
+    _show(estimate_tables(load_results(output)), 200, markdown)
+
+
+@main.command("estimates-row")
+@click.argument("name", metavar="DESIGN")
+@FLOW
+def estimates_row_command(name: str, flow: str) -> None:
+    """Measures the modules of one design of `estimates`, and prints its entry of the results."""
+    from benchmarks.estimates import estimated_designs, measure_design
+
+    design = next((each for each in estimated_designs() if each.name == name), None)
+    if design is None:
+        raise click.UsageError(f"no design of estimates is named {name}")
+    try:
+        click.echo(json.dumps(measure_design(design, flow)))
+    except (BenchmarkError, C4mlError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+
+
 @main.command("peers-install")
 def peers_install_command() -> None:
     """Installs da4ml and Alkaid in an environment of their own: in `$C4ML_PEERS`, else in the user's cache."""

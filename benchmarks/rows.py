@@ -103,7 +103,7 @@ def _peers(design: PeerDesign, built: peer_designs.PeerVerilog) -> Row:
 
 def measure(sources: dict[str, str], top: str, flows: str) -> dict[str, dict[str, int]]:
     """
-    LUT sites, LUTs and delay in ps of a design by each of some flows (a comma list, or "all").
+    LUT sites, LUTs, flip-flops and delay in ps of a design by each of some flows (a comma list, or "all").
 
     Raises BenchmarkError with what the measuring script says.
     """
@@ -121,7 +121,12 @@ def measure(sources: dict[str, str], top: str, flows: str) -> dict[str, dict[str
         raise BenchmarkError(f"not measured: {answer['error'][:300]}")
     each = answer.get("flows") or {answer["flow"]: answer}
     return {
-        flow: {"sites": figures["lut_sites"], "lut": figures["lut"], "delay_ps": figures["delay_ps"]}
+        flow: {
+            "sites": figures["lut_sites"],
+            "lut": figures["lut"],
+            "ff": figures["ff"],
+            "delay_ps": figures["delay_ps"],
+        }
         for flow, figures in each.items()
     }
 

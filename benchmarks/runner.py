@@ -52,6 +52,32 @@ def run_row(case: str, design: str, path: Path, flows: str, timeout: float) -> R
     return run_command(["row", case, design, "--flow", flows, "--known", str(path)], timeout)
 
 
+def run_named(
+    group: str,
+    command: str,
+    names: Sequence[str],
+    options: Sequence[str],
+    path: Path,
+    again: bool,
+    jobs: int,
+    tell: Callable[[str], None],
+    timeout: float = 1800.0,
+) -> None:
+    """Measures and stores, by `python -m benchmarks COMMAND NAME`, what a group of the results has no finished row of."""
+    lock = threading.Lock()
+    known = load_results(path).get(group, {})
+
+    def work(name: str) -> None:
+        row = run_command([command, name, *options], timeout)
+        with lock:
+            store_row(path, group, name, row)
+            tell(f"{name}: {row.get('error') or str(row['total_seconds']) + ' s'}")
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for _ in pool.map(work, [name for name in names if again or name not in known or "error" in known[name]]):
+            pass
+
+
 def run_command(arguments: Sequence[str], timeout: float) -> Row:
     """The row that `python -m benchmarks` prints, or what went wrong; after `timeout` seconds all of it is ended."""
     command = [sys.executable, "-m", "benchmarks", *arguments]
