@@ -233,6 +233,42 @@ def estimates_row_command(name: str, flow: str) -> None:
         raise click.ClickException(str(error).splitlines()[0]) from error
 
 
+@main.command("pipelines")
+@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
+@FLOW
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes at a time.")
+@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
+@click.option("-o", "--output", default="pipelines.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables as Markdown to a file, too.")
+def pipelines_command(
+    cases: Sequence[str], flow: str, jobs: int, again: bool, output: Path, markdown: Path | None
+) -> None:
+    """Measures pipelines against the clock asked for and against Alkaid's; finished rows are kept."""
+    from benchmarks.pipelines import pipeline_cases, pipeline_tables
+    from benchmarks.runner import run_named
+
+    names = [each.name for each in pipeline_cases()]
+    chosen = [each for each in names if not cases or any(fnmatchcase(each, pattern) for pattern in cases)]
+    run_named("pipelines", "pipelines-row", chosen, ["--flow", flow], output, again, jobs, click.echo)
+    _show(pipeline_tables(load_results(output)), 200, markdown)
+
+
+@main.command("pipelines-row")
+@click.argument("name", metavar="CASE")
+@FLOW
+def pipelines_row_command(name: str, flow: str) -> None:
+    """Measures one case of `pipelines`, and prints its entry of the results."""
+    from benchmarks.pipelines import measure_pipeline, pipeline_cases
+
+    case = next((each for each in pipeline_cases() if each.name == name), None)
+    if case is None:
+        raise click.UsageError(f"no case of pipelines is named {name}")
+    try:
+        click.echo(json.dumps(measure_pipeline(case, flow)))
+    except (BenchmarkError, C4mlError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+
+
 @main.command("peers-install")
 def peers_install_command() -> None:
     """Installs da4ml and Alkaid in an environment of their own: in `$C4ML_PEERS`, else in the user's cache."""

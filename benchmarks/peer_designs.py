@@ -29,6 +29,7 @@ class PeerVerilog:
     seconds: float
     cost: float
     depth: float
+    registers: int = 0
 
 
 def peers_folder() -> Path:
@@ -108,5 +109,5 @@ def build(
         entry = json.loads((folder / "out" / "parts.json").read_text())
         sources = {path.name: path.read_text() for path in sorted((folder / "out").glob("*.v"))}
     formats = [PartFormats(part["inp"], part["out"]) for part in entry["parts"]]
-    sources[f"{top}.v"] = top_module(top, source, result, parts, formats)
-    return PeerVerilog(sources, entry["version"], entry["seconds"], entry["cost"], entry["depth"])
+    sources[f"{top}.v"] = top_module(top, source, result, parts, formats, "stages" in settings)
+    return PeerVerilog(sources, entry["version"], entry["seconds"], entry["cost"], entry["depth"], entry["registers"])

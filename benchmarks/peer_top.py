@@ -22,21 +22,22 @@ def top_module(
     result: Port,
     parts: Sequence[tuple[IntegerNetwork, Integers | None]],
     formats: Sequence[PartFormats],
+    clocked: bool = False,
 ) -> str:
     """
-    The Verilog of the top.
+    The Verilog of the top, with a port `clk` for parts that have registers.
 
     Every element becomes a signed wire. Levels (elements, levels) behind a part are compared and the count of those
     reached is picked by a tree of multiplexers.
     """
-    lines = [f"module {name} (", f"  input [{source.width - 1}:0] {source.name},"]
+    lines = [f"module {name} (", *["  input clk,"] * clocked, f"  input [{source.width - 1}:0] {source.name},"]
     lines += [f"  output [{result.width - 1}:0] {result.name}", ");"]
     values: list[str] = []
     for index in range(source.elements):
         field = f"{source.name}[{(index + 1) * source.bits - 1}:{index * source.bits}]"
         values.append(_signed(lines, f"x{index}", field, source.bits, source.signed))
     for number, ((_, levels), each) in enumerate(zip(parts, formats, strict=True)):
-        values = _instance(lines, number, values, each)
+        values = _instance(lines, number, values, each, clocked)
         if levels is not None:
             rows = enumerate(zip(values, levels.tolist(), strict=True))
             values = [_count(lines, f"c{number}_{index}", value, row) for index, (value, row) in rows]
@@ -52,7 +53,7 @@ def _signed(lines: list[str], name: str, field: str, bits: int, signed: bool) ->
     return name
 
 
-def _instance(lines: list[str], number: int, values: Sequence[str], formats: PartFormats) -> list[str]:
+def _instance(lines: list[str], number: int, values: Sequence[str], formats: PartFormats, clocked: bool) -> list[str]:
     """Instantiates a part; gives the names of its outputs as integers."""
     taken: list[str] = []
     for index, (value, (signed, whole, fraction)) in enumerate(zip(values, formats.inputs, strict=True)):
@@ -65,7 +66,8 @@ def _instance(lines: list[str], number: int, values: Sequence[str], formats: Par
         raise BenchmarkError("the peer's outputs have fractions")
     lines.append(f"  wire [{max(sum(widths), 1) - 1}:0] o{number};")
     packed = ", ".join(reversed(taken))
-    lines.append(f"  part{number} part{number}_i (.model_inp({{{packed}}}), .model_out(o{number}));")
+    clock = ".clk(clk), " * clocked
+    lines.append(f"  part{number} part{number}_i ({clock}.model_inp({{{packed}}}), .model_out(o{number}));")
     results: list[str] = []
     position = 0
     for index, ((signed, _, fraction), width) in enumerate(zip(formats.outputs, widths, strict=True)):

@@ -63,7 +63,7 @@ def run_named(
     tell: Callable[[str], None],
     timeout: float = 1800.0,
 ) -> None:
-    """Measures and stores, by `python -m benchmarks COMMAND NAME`, what a group of the results has no finished row of."""
+    """Measures, by `python -m benchmarks COMMAND NAME`, what a group of the results has no finished row of."""
     lock = threading.Lock()
     known = load_results(path).get(group, {})
 

@@ -3,7 +3,8 @@ Runs in the peers' own environment: builds described networks with da4ml or Alka
 
     python generate.py PEER SETTINGS DESCRIPTION FOLDER
 
-SETTINGS is JSON, `{"hard_dc": 2, "fuse_ternary": true}`; DESCRIPTION is what `benchmarks.integer_network.save` wrote,
+SETTINGS is JSON, `{"hard_dc": 2, "fuse_ternary": true}`, with `"stages": N` for a pipeline of one part by Alkaid
+without registers at its ports; DESCRIPTION is what `benchmarks.integer_network.save` wrote,
 one network a part. FOLDER gets `part0.v`, … with modules `part0`, …, the peer's library modules, and `parts.json`:
 each part's port formats as [signed, integer bits, fraction bits] an element, and what the peer says of its design.
 """
@@ -51,6 +52,19 @@ class Peer:
             minimal = importlib.import_module("da4ml.types").minimal_kif
             return [[int(number) for number in minimal(each)] for each in getattr(logic, f"{side}_qint")]
         return [[int(number) for number in each] for each in np.array(getattr(logic, f"{side}_kifs")).T]
+
+    def write_pipeline(self, logic: Any, stages: int, folder: Path) -> int:
+        """Verilog of Alkaid's own pipeline of one part with so many stages; its register bits."""
+        pipeline = importlib.import_module("alkaid.trace.pipeline")
+        rtl = importlib.import_module("alkaid.codegen.rtl.rtl_model")
+        machine = pipeline.to_pipeline(logic, n_stages=stages, verbose=False, reg_inp=False, reg_out=False)
+        model = rtl.RTLModel(machine, folder / "project", prj_name="part0")
+        model.write()
+        source = folder / "project" / "src"
+        for path in sorted([*source.glob("*.v"), *source.glob("static/*.v")]):
+            if path.stem != "part0_wrapper":
+                (folder / path.name).write_text(path.read_text())
+        return int(model.reg_bits)
 
     def write(self, logics: list[Any], folder: Path) -> None:
         """Verilog of the parts, the tables that Alkaid shares between them, and the library modules they use."""
@@ -103,11 +117,19 @@ def main(name: str, settings: dict[str, Any], description: Path, folder: Path) -
         logics = [build(peer, part, arrays, settings) for part in parts]
     seconds = time.process_time() - start
     folder.mkdir(parents=True, exist_ok=True)
-    peer.write(logics, folder)
+    stages = settings.get("stages")
+    registers = 0
+    if stages is None:
+        peer.write(logics, folder)
+    elif len(logics) == 1:
+        registers = peer.write_pipeline(logics[0], stages, folder)
+    else:
+        raise SystemExit("a pipeline of several parts")
     entry = {
         "version": version(name),
         "seconds": round(seconds, 2),
         "cost": float(sum(logic.cost for logic in logics)),
+        "registers": registers,
         "depth": float(sum(logic.latency[1] for logic in logics)),
         "parts": [{side: peer.formats(logic, side) for side in ("inp", "out")} for logic in logics],
     }
