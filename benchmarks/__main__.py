@@ -269,6 +269,68 @@ def pipelines_row_command(name: str, flow: str) -> None:
         raise click.ClickException(str(error).splitlines()[0]) from error
 
 
+@main.command("hierarchy")
+@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
+@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
+@click.option("-o", "--output", default="hierarchy.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table as Markdown to a file, too.")
+def hierarchy_command(cases: Sequence[str], again: bool, output: Path, markdown: Path | None) -> None:
+    """Compares one schedule a module with one an instance, in register bits; finished rows are kept."""
+    from benchmarks.hierarchy import hierarchy_cases, hierarchy_table
+    from benchmarks.runner import run_named
+
+    names = [each.name for each in hierarchy_cases()]
+    chosen = [each for each in names if not cases or any(fnmatchcase(each, pattern) for pattern in cases)]
+    run_named("hierarchy", "hierarchy-row", chosen, [], output, again, 1, click.echo)
+    _show(hierarchy_table(load_results(output)), 200, markdown)
+
+
+@main.command("hierarchy-row")
+@click.argument("name", metavar="CASE")
+def hierarchy_row_command(name: str) -> None:
+    """Compares the schedules of one case of `hierarchy`, and prints its entry of the results."""
+    from benchmarks.hierarchy import hierarchy_cases, measure_hierarchy
+
+    case = next((each for each in hierarchy_cases() if each.name == name), None)
+    if case is None:
+        raise click.UsageError(f"no case of hierarchy is named {name}")
+    try:
+        click.echo(json.dumps(measure_hierarchy(case)))
+    except (BenchmarkError, C4mlError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+
+
+@main.command("place")
+@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
+@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
+@click.option("-o", "--output", default="place.json", show_default=True, type=click.Path(path_type=Path))
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table as Markdown to a file, too.")
+def place_command(cases: Sequence[str], again: bool, output: Path, markdown: Path | None) -> None:
+    """Places and routes designs for the target ecp5 with nextpnr; finished rows are kept."""
+    from benchmarks.place import placed_cases, placed_table
+    from benchmarks.runner import run_named
+
+    names = [each.name for each in placed_cases()]
+    chosen = [each for each in names if not cases or any(fnmatchcase(each, pattern) for pattern in cases)]
+    run_named("place", "place-row", chosen, [], output, again, 1, click.echo)
+    _show(placed_table(load_results(output)), 200, markdown)
+
+
+@main.command("place-row")
+@click.argument("name", metavar="CASE")
+def place_row_command(name: str) -> None:
+    """Places and routes one case of `place`, and prints its entry of the results."""
+    from benchmarks.place import place, placed_cases
+
+    case = next((each for each in placed_cases() if each.name == name), None)
+    if case is None:
+        raise click.UsageError(f"no case of place is named {name}")
+    try:
+        click.echo(json.dumps(place(case)))
+    except (BenchmarkError, C4mlError) as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+
+
 @main.command("peers-install")
 def peers_install_command() -> None:
     """Installs da4ml and Alkaid in an environment of their own: in `$C4ML_PEERS`, else in the user's cache."""

@@ -14,7 +14,7 @@ from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.adder_graph.budget import Effort
-from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.cost import TARGETS, Target
 from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
@@ -45,7 +45,7 @@ class CompileOptions:
 
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
     vectors: int = DEFAULT_VECTORS
@@ -106,7 +106,7 @@ def compile(
     for name, allowed in (
         ("minimize", ("area", "delay", "balanced")),
         ("strategy", ("auto", "direct", "shared", "table", "compressor")),
-        ("target", ("xilinx", "generic")),
+        ("target", TARGETS),
         ("effort", ("fast", "normal", "max")),
     ):
         if getattr(given, name) not in allowed:

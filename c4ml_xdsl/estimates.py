@@ -5,7 +5,7 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.circuits.adder_graph import LARGEST
 from c4ml_xdsl.circuits.adder_graph._search import row_sites
-from c4ml_xdsl.circuits.cost import Cost, Target, comparison_cost, row_cost, table_cost
+from c4ml_xdsl.circuits.cost import Cost, Target, comparison_cost, row_cost, row_operands, table_cost
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import delay_of
 
@@ -25,19 +25,20 @@ def estimate(module: hw.HWModuleOp, target: Target) -> tuple[Cost, int]:
             case comb.OrOp() if len(operation.operands) == 3:  # the majority of three words
                 lut += _majorities(operation)
             case _:
-                lut += _choice_sites(operation)
+                lut += _choice_sites(operation, target)
     return Cost(lut, delay_of(module, target)), adders
 
 
-def _choice_sites(operation: Operation) -> int:
+def _choice_sites(operation: Operation, target: Target) -> int:
     """What compares, chooses or looks up; other operations cost nothing."""
     match operation:
         case comb.ICmpOp():
-            return comparison_cost(comb.width_of(operation.lhs), isinstance(operation.rhs.owner, hw.ConstantOp)).lut
+            constant = isinstance(operation.rhs.owner, hw.ConstantOp)
+            return comparison_cost(comb.width_of(operation.lhs), constant, target).lut
         case comb.MuxOp() if not isinstance(operation.true_value.owner, hw.ConstantOp):
             return comb.width_of(operation.result)
         case comb.TruthTableOp():
-            return table_cost(len(operation.inputs)).lut
+            return table_cost(len(operation.inputs), target).lut
         case _:
             return 0
 
@@ -65,7 +66,7 @@ def _row_operands(operation: Operation, merged: set[Operation]) -> list[tuple[SS
 def _row_sites(operation: Operation, operands: list[tuple[SSAValue, bool]], target: Target) -> int:
     """A row, by the rule that the search for shared adders goes by."""
     width = comb.width_of(operation.results[0])
-    if len(operands) > (3 if target == "xilinx" else 2) or 1 << width >= LARGEST:
+    if len(operands) > row_operands(target) or 1 << width >= LARGEST:
         return row_cost(width, len(operands), target).lut
     return row_sites([(*_ends(word, width), negative) for word, negative in operands], width)
 

@@ -1,7 +1,7 @@
 """
 What a compile will take and give, predicted from the network of integer tensors in a moment.
 
-Adders are those of the structure `direct`: rows of three operands on the target `xilinx`, of two else, narrow ones
+Adders are those of the structure `direct`: rows of three operands on the Xilinx targets, of two else, narrow ones
 first; their LUT sites are what is left of them where sums share adders. Time and memory are fitted to compiles of the
 benchmarks (`python -m benchmarks scale`); the search for shared adders runs on all cores.
 """
@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from c4ml_xdsl.circuits.adder_graph.budget import Effort, groups_of, microseconds_of, permille_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
-from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.numerics.chain import Integers
@@ -158,7 +158,7 @@ def _sums(weights: Integers, bits: int, target: Target) -> tuple[int, int]:
     odd = np.abs(weights)
     while np.any(even := (odd > 0) & (odd % 2 == 0)):
         odd = np.where(even, odd // 2, odd)
-    arity = 3 if target == "xilinx" else 2
+    arity = row_operands(target)
     adders = lut = 0
     for value in np.unique(odd[odd > 1]).tolist():  # products of an input by an odd number are made once
         inputs = int(np.any(odd == value, axis=0).sum())

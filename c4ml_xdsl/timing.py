@@ -14,8 +14,8 @@ from xdsl.dialects import hw, seq
 from xdsl.dialects.builtin import IntegerType, ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from c4ml_xdsl.circuits.cost import Target
-from c4ml_xdsl.circuits.timing import Cell, Timing
+from c4ml_xdsl.circuits.cost import Target, row_operands
+from c4ml_xdsl.circuits.timing import Cell, Timing, library_of
 from c4ml_xdsl.dialects import comb
 
 Bits = list[int]
@@ -55,7 +55,7 @@ class DesignTiming:
     ):
         self.target: Target = target
         self.modules = {each.sym_name.data: each for each in modules if isinstance(each, hw.HWModuleOp)}
-        self.timing = Timing()
+        self.timing = Timing(library_of(target))
         self.steps: list[Step] = []
         self.step_of: dict[Operation, int] = {}
         """The steps of operations that aren't wires."""
@@ -169,7 +169,7 @@ class DesignTiming:
                 ]
                 if is_difference and isinstance(first, Operation) and first in inner:
                     self._row(operation, [*inner.pop(first), *words], [first])
-                elif self.target == "xilinx" and _is_inner(operation):
+                elif row_operands(self.target) == 3 and _is_inner(operation):
                     inner[operation] = words
                 else:
                     self._row(operation, words, [])
@@ -188,7 +188,7 @@ class DesignTiming:
             self.step_of[each] = step
         width = comb.width_of(operation.results[0])
         words = [word for word in words if any(bit != ZERO for bit in word[0])]
-        most = 3 if self.target == "xilinx" else 2
+        most = row_operands(self.target)
         while len(words) > most:
             words = [(self._chain(words[:most], width), False), *words[most:]]
         self._bits[operation.results[0]] = self._chain(words, width) if words else [ZERO] * width

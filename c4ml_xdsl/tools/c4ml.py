@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from c4ml_xdsl import __version__
+from c4ml_xdsl.circuits.cost import TARGETS
 from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,7 +34,7 @@ COMPILE_OPTIONS = [
         help="Sums of a layer share adders, each is built by itself (direct), or neurons of up to 14 input bits become "
         "truth tables (table), or the ones among single bits are counted (compressor); auto does what is smaller.",
     ),
-    click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True),
+    click.option("--target", type=click.Choice(TARGETS), default="xilinx", show_default=True),
     click.option(
         "--effort",
         type=click.Choice(["fast", "normal", "max"]),
@@ -166,7 +167,7 @@ def _show_stages(report: dict[str, Any]) -> None:
 @main.command()
 @click.argument("model", type=click.Path())
 @click.option("--input-type", multiple=True, metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]")
-@click.option("--target", type=click.Choice(["xilinx", "generic"]), default="xilinx", show_default=True)
+@click.option("--target", type=click.Choice(TARGETS), default="xilinx", show_default=True)
 @click.option("--effort", type=click.Choice(["fast", "normal", "max"]), default="normal", show_default=True)
 @click.option("--weights", type=click.Path(), help="File of the weights of a QKeras model in JSON.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects import hw
@@ -11,7 +10,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from c4ml_xdsl.circuits.timing import Cell, Timing
+from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.timing import Cell, Timing, library_of
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import DesignTiming
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
@@ -64,11 +64,11 @@ class CombSplitRows(ModulePass):
     name = "comb-split-rows"
 
     clock_ns: float
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         clock = int(self.clock_ns * 1000)
-        longest = _longest_chain(clock)
+        longest = _longest_chain(clock, self.target)
         for module in op.body.block.ops:
             if isinstance(module, hw.HWModuleOp) and not any(
                 isinstance(each, hw.InstanceOp) for each in module.body.block.ops
@@ -82,11 +82,11 @@ class CombSplitRows(ModulePass):
                         _split(row, parts, longest)
 
 
-def _longest_chain(clock: int) -> int:
+def _longest_chain(clock: int, target: Target) -> int:
     """The bits of a row of two that takes no more than a clock of so many picoseconds."""
 
     def delay(width: int) -> int:
-        timing = Timing()
+        timing = Timing(library_of(target))
         timing.add_step()
         bit = timing.add_inputs(1)
         step = timing.add_step()

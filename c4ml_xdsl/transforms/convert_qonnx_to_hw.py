@@ -8,6 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.transforms.comb_simplify import CombSimplify
 from c4ml_xdsl.transforms.comb_split_rows import CombSplitRows
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
@@ -54,7 +55,7 @@ class ConvertQonnxToHw(ModulePass):
 
     input_type: str | None = None
     strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects import hw
@@ -11,6 +10,7 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.circuits.timing.schedule import ClockError, Schedule, fewest_registers, least_latency, shortest_clock
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.errors import OptionError
@@ -53,7 +53,7 @@ class HwScheduleStages(ModulePass):
     latency: int | None = None
     register_inputs: bool = False
     register_outputs: bool = False
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         top = top_of(op)

@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.circuits.adder_graph import TooLargeError, share_sums
 from c4ml_xdsl.circuits.bit_heap import Bit, Heaps, build
 from c4ml_xdsl.circuits.compressor import Compression, compress
+from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.numerics.chain import Integers
@@ -69,7 +70,7 @@ class NeuronCompressSums(ModulePass):
     name = "neuron-compress-sums"
 
     strategy: Literal["auto", "compressor"] = "auto"
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
 
@@ -143,11 +144,11 @@ class NeuronCompressSums(ModulePass):
                 matrix,
                 constants,
                 ranges,
-                3 if self.target == "xilinx" or self.minimize == "delay" else 2,
+                3 if self.minimize == "delay" else row_operands(self.target),
                 "fast",
                 slack=SLACK[self.minimize],
                 carry_save=self.minimize == "delay",
-                tables=self.target == "xilinx" and all(high - low <= 1 for low, high in ranges),
+                tables=row_operands(self.target) == 3 and all(high - low <= 1 for low, high in ranges),
             )
         except TooLargeError:
             return float("inf")

@@ -9,6 +9,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.adder_rows import Operand, Row, signed_digits, sum_in_rows
+from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 
@@ -16,7 +17,7 @@ from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 @dataclass(frozen=True)
 class NeuronExpandSums(ModulePass):
     """
-    Builds each sum from rows, which are adders of two operands, or of three for the target `xilinx`.
+    Builds each sum from rows, which are adders of two operands, or of three for the Xilinx targets.
 
     The strategy `direct` multiplies each input by the odd parts of its weights, once a layer, and adds the products:
     the narrowest first, or for `delay` those that are ready first.
@@ -43,13 +44,13 @@ class NeuronExpandSums(ModulePass):
     name = "neuron-expand-sums"
 
     strategy: Literal["direct"] = "direct"
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for layer in op.body.block.ops:
             if isinstance(layer, neuron.LayerOp):
-                _Expansion(layer, 3 if self.target == "xilinx" else 2, self.minimize == "delay").run()
+                _Expansion(layer, row_operands(self.target), self.minimize == "delay").run()
 
 
 class _Expansion:

@@ -15,6 +15,7 @@ from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
 from c4ml_xdsl.circuits.adder_graph.budget import groups_of, permille_of
+from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
@@ -32,10 +33,10 @@ SLACK: dict[Literal["area", "delay", "balanced"], int | None] = {"area": None, "
 @dataclass(frozen=True)
 class NeuronShareSums(ModulePass):
     """
-    Builds all sums of a layer from rows that they share: adders of two operands, or of three for the target `xilinx`.
+    Builds all sums of a layer from rows that they share: adders of two operands, or of three for the Xilinx targets.
 
     Sums of the same values are solved together, as a constant matrix times a vector; layers are solved at the same
-    time. For the target `xilinx`, what depends on six bits of the network's inputs at most, or on six values of one
+    time. For the Xilinx targets, what depends on six bits of the network's inputs at most, or on six values of one
     bit, is looked up: a LUT a bit, which is what a counter of ones is. For `balanced` and `delay` no sum gets later
     than the latest would be without sharing, as far as that can be had; for `delay` rows of three are carry-save
     adders, with their cost. Sums of more than 57 bits are left to neuron-expand-sums.
@@ -63,7 +64,7 @@ class NeuronShareSums(ModulePass):
 
     name = "neuron-share-sums"
 
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
 
@@ -107,12 +108,12 @@ class NeuronShareSums(ModulePass):
                 problem.coefficients,
                 problem.constants,
                 problem.ranges,
-                3 if self.target == "xilinx" or self.minimize == "delay" else 2,
+                3 if self.minimize == "delay" else row_operands(self.target),
                 self.effort,
                 permille=permille,
                 slack=SLACK[self.minimize],
                 carry_save=self.minimize == "delay",
-                tables=problem.tables and self.target == "xilinx",
+                tables=problem.tables and row_operands(self.target) == 3,
             )
         except TooLargeError:
             return None

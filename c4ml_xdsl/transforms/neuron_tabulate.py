@@ -13,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.adder_graph import TooLargeError, share_sums
-from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.cost import Target, row_operands, table_cost
 from c4ml_xdsl.circuits.step_forms import smallest_form
 from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
 from c4ml_xdsl.circuits.table_decomposition import MAXIMUM_INPUT_BITS, Aim, decompose
@@ -65,7 +65,7 @@ class NeuronTabulate(ModulePass):
     name = "neuron-tabulate"
 
     strategy: Literal["auto", "table"] = "auto"
-    target: Literal["xilinx", "generic"] = "xilinx"
+    target: Target = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
 
@@ -101,7 +101,7 @@ class NeuronTabulate(ModulePass):
             ranges = tuple((each.low, each.high) for each in map(lbir.range_of, candidate.arguments))
             entries = _entries(candidate)
             plan = decompose(ranges, entries, lbir.range_of(candidate.value).bits, self.minimize)
-            if plan.sites <= WORTH[self.minimize] * arithmetic.sites(candidate):
+            if plan.sites * table_cost(6, self.target).lut <= WORTH[self.minimize] * arithmetic.sites(candidate):
                 chosen.append((candidate, entries))
         return chosen
 
@@ -254,7 +254,7 @@ def _shares(sums: Sequence[neuron.SumOp], target: Target) -> dict[Operation, flo
             matrix,
             [operation.constant.value.data for operation in sums],
             ranges,
-            3 if target == "xilinx" else 2,
+            row_operands(target),
             "fast",
         )
     except TooLargeError:

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from c4ml_xdsl.circuits.timing import Cell, Timing
+from c4ml_xdsl.circuits.timing.libraries import ARTIX7
 from c4ml_xdsl.circuits.timing.schedule import ClockError, fewest_registers, least_latency, shortest_clock
 
 KINDS = (Cell.LUT, Cell.ROW, Cell.ROW_OF_THREE, Cell.MERGED, Cell.WIRES)
@@ -13,7 +14,7 @@ KINDS = (Cell.LUT, Cell.ROW, Cell.ROW_OF_THREE, Cell.MERGED, Cell.WIRES)
 
 def random_circuit(random: Random, steps: int, registered: bool = False) -> Timing:
     """Inputs, steps that each read one to three words of what is before them, and outputs."""
-    timing = Timing()
+    timing = Timing(ARTIX7)
     timing.add_step()
     words: list[list[int]] = []
     for _ in range(3):
@@ -110,7 +111,7 @@ def test_too_few_cycles_are_refused() -> None:
 
 
 def test_what_is_no_circuit_is_refused() -> None:
-    timing = Timing()
+    timing = Timing(ARTIX7)
     with pytest.raises(ValueError, match="no step yet"):
         timing.add_inputs(1)
     timing.add_step()

@@ -1,5 +1,6 @@
 // The Python module `_timing`: see its stub for what it offers.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
@@ -7,6 +8,7 @@
 
 namespace nb = nanobind;
 using c4ml::Cell;
+using c4ml::Library;
 using c4ml::Timing;
 
 NB_MODULE(_timing, m) {
@@ -18,6 +20,18 @@ NB_MODULE(_timing, m) {
       .value("ROW_OF_THREE", Cell::row_of_three)
       .value("CARRY", Cell::carry)
       .value("PRODUCT", Cell::product);
+  nb::class_<Library>(m, "Library")
+      .def("__init__",
+           [](Library* self, c4ml::Time registers, c4ml::Time wire, const std::array<c4ml::Time, 6>& lut_pins,
+              const std::array<c4ml::Time, 6>& chain_pins, const std::array<c4ml::Time, 3>& row_pins,
+              c4ml::Time majority, const std::array<std::array<c4ml::Time, 4>, 4>& select_to_sum,
+              const std::array<std::array<c4ml::Time, 4>, 4>& select_to_carry,
+              const std::array<c4ml::Time, 4>& carry_to_sum, const std::array<c4ml::Time, 4>& carry_to_carry) {
+             new (self) Library{registers,     wire,            lut_pins,     chain_pins,    row_pins, majority,
+                                select_to_sum, select_to_carry, carry_to_sum, carry_to_carry};
+           }, nb::kw_only(), nb::arg("registers"), nb::arg("wire"), nb::arg("lut_pins"), nb::arg("chain_pins"), nb::arg("row_pins"),
+           nb::arg("majority"), nb::arg("select_to_sum"), nb::arg("select_to_carry"), nb::arg("carry_to_sum"),
+           nb::arg("carry_to_carry"));
   nb::class_<Timing::Path>(m, "Path").def_ro("delay", &Timing::Path::delay).def_ro("steps", &Timing::Path::steps);
   nb::class_<Timing::Group>(m, "Group")
       .def_ro("step", &Timing::Group::step)
@@ -28,7 +42,7 @@ NB_MODULE(_timing, m) {
       .def_ro("behind", &Timing::Arc::behind)
       .def_ro("registers", &Timing::Arc::registers);
   nb::class_<Timing>(m, "Timing")
-      .def(nb::init<>())
+      .def(nb::init<const Library&>(), nb::arg("library"))
       .def("add_step", &Timing::add_step, nb::arg("instances") = 1, nb::arg("registers") = 0)
       .def("add_inputs", &Timing::add_inputs, nb::arg("count"))
       .def("add_cell", &Timing::add_cell, nb::arg("kind"), nb::arg("columns"), nb::arg("width"), nb::arg("negative") = 0)

@@ -14,6 +14,32 @@ class Cell(Enum):
     CARRY = ...
     PRODUCT = ...
 
+class Library:
+    """
+    The cells and wires of a device, in picoseconds.
+
+    `registers` is from the clock to a register's output with the set-up time of the next one, `wire` in front of a
+    LUT. `lut_pins` and `chain_pins` are from a LUT's inputs, the fastest first, the latter of LUTs in front of a carry
+    chain; `row_pins` are of the words of a row of three, whose majority reaches the next position's LUT after
+    `majority`. Of four positions of a carry chain, `select_to_sum[i][j]` is from the LUT of position i to the sum of j,
+    `select_to_carry[i][j]` to the carry out of j, `carry_to_sum` and `carry_to_carry` from the carry in.
+    """
+
+    def __init__(
+        self,
+        *,
+        registers: int,
+        wire: int,
+        lut_pins: Sequence[int],
+        chain_pins: Sequence[int],
+        row_pins: Sequence[int],
+        majority: int,
+        select_to_sum: Sequence[Sequence[int]],
+        select_to_carry: Sequence[Sequence[int]],
+        carry_to_sum: Sequence[int],
+        carry_to_carry: Sequence[int],
+    ) -> None: ...
+
 class Path:
     """A stage's longest path: its delay and the steps on it, the first one first."""
 
@@ -45,6 +71,7 @@ class Arc:
 class Timing:
     """Cells in steps, which registers can't part; what a step reads belongs to itself or to steps before it."""
 
+    def __init__(self, library: Library) -> None: ...
     def add_step(self, instances: int = 1, registers: int = 0) -> int:
         """A step whose bits are there so often, behind so many registers at least; its number."""
     def add_inputs(self, count: int) -> int:

@@ -1,11 +1,10 @@
 // When bits are there: a static timing analysis, bit by bit, in picoseconds.
 //
 // The carries of a row run right behind those of the row before, and a bit that is late goes to the fastest input of
-// its LUT; so chains of rows take far less than the sum of their delays. The model is that of the benchmarks' flow:
-// Artix-7 cells, and the same time for every wire in front of a LUT. It is for ranking; it says nothing of a device.
+// its LUT; so chains of rows take far less than the sum of their delays. Every wire in front of a LUT takes the same time.
 //
 // Bits are numbered. A cell computes some bits of others, and belongs to a step: what registers can't part. Given a
-// stage for each step, a bit of an earlier stage comes out of a register, so it is there at once.
+// stage for each step, a bit of an earlier stage comes out of a register.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -22,17 +21,19 @@ using Time = std::int64_t;
 constexpr Time CONSTANT = -(Time{1} << 40);  // when a bit that never changes is there
 constexpr int NONE = -1;                     // no bit
 
-// Cells and wires of the benchmarks' flow.
-constexpr Time WIRE = 300;                                               // in front of a LUT
-constexpr std::array<Time, 6> LUT_PINS = {127, 238, 407, 472, 631, 642};  // from a LUT's input, the fastest pin first
-constexpr std::array<Time, 3> ROW_PINS = {631, 472, 407};                // of the words of a row of three, in their order
-constexpr Time MAJORITY = 538;  // from the majority of a row of three to the next position's LUT
-
-// A block of four positions of a carry chain: from the LUT of one and from the carry into the block to the sum at a
-// position and to the carry out of it.
-constexpr Time SELECT_TO_SUM[4][4] = {{223, 400, 523, 582}, {0, 205, 558, 618}, {0, 0, 226, 330}, {0, 0, 0, 227}};
-constexpr Time SELECT_TO_CARRY[4][4] = {{340, 433, 512, 508}, {0, 469, 548, 528}, {0, 0, 292, 378}, {0, 0, 0, 380}};
-constexpr Time CARRY_TO_SUM[4] = {222, 334, 239, 313}, CARRY_TO_CARRY[4] = {271, 157, 228, 114};
+// The cells and wires of a device, in picoseconds.
+struct Library {
+  Time registers;                  // from the clock to a register's output, and the set-up time of the next one
+  Time wire;                       // in front of a LUT
+  std::array<Time, 6> lut_pins;    // from a LUT's input, the fastest pin first
+  std::array<Time, 6> chain_pins;  // the same of a LUT in front of a carry chain
+  std::array<Time, 3> row_pins;    // of the words of a row of three, in their order
+  Time majority;                   // from the majority of a row of three to the next position's LUT
+  // A block of four positions of a carry chain: from the LUT of one (first index) and from the carry into the block to
+  // the sum at a position (second index) and to the carry out of it.
+  std::array<std::array<Time, 4>, 4> select_to_sum, select_to_carry;
+  std::array<Time, 4> carry_to_sum, carry_to_carry;
+};
 
 enum class Cell : int {
   wires,       // each bit is there with the last of its column
@@ -46,6 +47,8 @@ enum class Cell : int {
 
 class Timing {
  public:
+  explicit Timing(const Library& library) : library_(library) {}
+
   struct Path {
     Time delay;
     std::vector<int> steps;  // from the first to the last
@@ -227,7 +230,7 @@ class Timing {
   Arrival read(int bit, int step, int only) const {
     const int owner = step_of_[bit];
     const bool same = owner == step || (stages_[owner] == stages_[step] && (only == NONE || owner == only));
-    return {same || arrivals_[bit] <= CONSTANT ? arrivals_[bit] : Time{0}, bit};
+    return {same || arrivals_[bit] <= CONSTANT ? arrivals_[bit] : library_.registers, bit};
   }
 
   // What a column reads; constant bits only where their place counts.
@@ -242,26 +245,28 @@ class Timing {
   // A carry chain, position by position.
   class Chain {
    public:
+    explicit Chain(const Library& library) : library_(library) {}
     Arrival sum(Arrival select) {
       next(select);
-      return out(SELECT_TO_SUM, CARRY_TO_SUM);
+      return out(library_.select_to_sum, library_.carry_to_sum);
     }
     Arrival carry(Arrival select) {
       next(select);
-      return out(SELECT_TO_CARRY, CARRY_TO_CARRY);
+      return out(library_.select_to_carry, library_.carry_to_carry);
     }
 
    private:
     void next(Arrival select) {
-      if (position_ == 3) entry_ = out(SELECT_TO_CARRY, CARRY_TO_CARRY);
+      if (position_ == 3) entry_ = out(library_.select_to_carry, library_.carry_to_carry);
       position_ = (position_ + 1) % 4;
       selects_[position_] = select;
     }
-    Arrival out(const Time (&of_select)[4][4], const Time (&of_entry)[4]) const {
+    Arrival out(const std::array<std::array<Time, 4>, 4>& of_select, const std::array<Time, 4>& of_entry) const {
       Arrival result = entry_.later(of_entry[position_]);
       for (int i = 0; i <= position_; ++i) result = latest(result, selects_[i].later(of_select[i][position_]));
       return result;
     }
+    const Library& library_;
     int position_ = -1;
     Arrival entry_;
     std::array<Arrival, 4> selects_;
@@ -269,7 +274,7 @@ class Timing {
 
   void compute(const Node& node, int step, int only) {
     Arrival carry, majority;
-    Chain chain;
+    Chain chain(library_);
     for (int place = 0; place < node.columns; ++place) {
       column(node.first_column + place, step, only, node.kind == Cell::row_of_three);
       Arrival result;
@@ -280,28 +285,28 @@ class Timing {
         case Cell::merged:
           for (const Arrival& each : column_) result = latest(result, each);
           set(node.first_bit + place, result);
-          ends_[node.first_bit + place] = lut(column_).time;
+          ends_[node.first_bit + place] = lut(column_, library_.lut_pins).time;
           continue;
         case Cell::lut:
-          result = lut(column_);
+          result = lut(column_, library_.lut_pins);
           break;
         case Cell::row:
         case Cell::row_of_three: {
           const bool three = node.kind == Cell::row_of_three;
-          const Arrival own = three ? row_lut(column_, node.negative) : lut(column_);
-          result = chain.sum(three ? latest(own, majority.later(MAJORITY)) : own);
+          const Arrival own = three ? row_lut(column_, node.negative) : lut(column_, library_.chain_pins);
+          result = chain.sum(three ? latest(own, majority.later(library_.majority)) : own);
           majority = own;
           break;
         }
         case Cell::carry:
-          result = chain.carry(lut(column_));
+          result = chain.carry(lut(column_, library_.chain_pins));
           if (place + 1 < node.columns) continue;
           set(node.first_bit, result);
           return;
         case Cell::product:
           for (const Arrival& each : column_) carry = latest(carry, each);
           if (place + 1 < node.columns) continue;
-          for (int i = 0; i < node.width; ++i) set(node.first_bit + i, carry.later(WIRE * node.columns));
+          for (int i = 0; i < node.width; ++i) set(node.first_bit + i, carry.later(library_.wire * node.columns));
           return;
       }
       set(node.first_bit + place, result);
@@ -319,29 +324,29 @@ class Timing {
   }
 
   // A LUT's output: the later a bit, the faster its pin; more than six bits take several levels.
-  static Arrival lut(std::vector<Arrival>& inputs) {
+  Arrival lut(std::vector<Arrival>& inputs, const std::array<Time, 6>& pins) const {
     sort(inputs);
-    while (inputs.size() > LUT_PINS.size()) {
-      std::vector<Arrival> early(inputs.end() - std::min(inputs.size() - LUT_PINS.size() + 1, LUT_PINS.size()), inputs.end());
+    while (inputs.size() > pins.size()) {
+      std::vector<Arrival> early(inputs.end() - std::min(inputs.size() - pins.size() + 1, pins.size()), inputs.end());
       inputs.resize(inputs.size() - early.size());
-      inputs.push_back(through(early, LUT_PINS));
+      inputs.push_back(through(early, library_.lut_pins));
       sort(inputs);
     }
-    return through(inputs, LUT_PINS);
+    return through(inputs, pins);
   }
 
   // The LUT of one bit of a row of three: what is subtracted has the faster pins, and of equals what is later.
-  static Arrival row_lut(std::vector<Arrival>& inputs, int negative) {
+  Arrival row_lut(std::vector<Arrival>& inputs, int negative) const {
     const auto earlier = [](const Arrival& a, const Arrival& b) { return a.time < b.time; };
     std::stable_sort(inputs.begin(), inputs.end() - negative, earlier);
     std::stable_sort(inputs.end() - negative, inputs.end(), earlier);
-    return through(inputs, ROW_PINS);
+    return through(inputs, library_.row_pins);
   }
 
   template <std::size_t SIZE>
-  static Arrival through(const std::vector<Arrival>& inputs, const std::array<Time, SIZE>& pins) {
+  Arrival through(const std::vector<Arrival>& inputs, const std::array<Time, SIZE>& pins) const {
     Arrival result;
-    for (std::size_t i = 0; i < std::min(inputs.size(), SIZE); ++i) result = latest(result, inputs[i].later(WIRE + pins[i]));
+    for (std::size_t i = 0; i < std::min(inputs.size(), SIZE); ++i) result = latest(result, inputs[i].later(library_.wire + pins[i]));
     return result;
   }
 
@@ -379,7 +384,7 @@ class Timing {
       const int next = from_[bit], reader = step_of_[bit];
       start = next == NONE || (step_of_[next] != reader && stages_[step_of_[next]] != stages_[reader]);
       const bool entry = start || step_of_[next] != reader;
-      if (entry && known[reader] < known[step] && (start ? Time{0} : arrivals_[next]) < late) {
+      if (entry && known[reader] < known[step] && (start ? Time{0} : arrivals_[next] - library_.registers) < late) {
         bounds.emplace_back(reader, step);
         return;
       }
@@ -396,6 +401,7 @@ class Timing {
     }
   }
 
+  Library library_;
   std::vector<Step> steps_;
   std::vector<Node> cells_;
   std::vector<std::size_t> columns_;

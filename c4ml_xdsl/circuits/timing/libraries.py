@@ -1,0 +1,40 @@
+"""The cells and wires of the targets' devices, in picoseconds."""
+
+from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.timing._timing import Library
+
+ARTIX7 = Library(
+    registers=0,
+    wire=300,
+    lut_pins=(127, 238, 407, 472, 631, 642),
+    chain_pins=(127, 238, 407, 472, 631, 642),
+    row_pins=(631, 472, 407),
+    majority=538,
+    select_to_sum=((223, 400, 523, 582), (0, 205, 558, 618), (0, 0, 226, 330), (0, 0, 0, 227)),
+    select_to_carry=((340, 433, 512, 508), (0, 469, 548, 528), (0, 0, 292, 378), (0, 0, 0, 380)),
+    carry_to_sum=(222, 334, 239, 313),
+    carry_to_carry=(271, 157, 228, 114),
+)
+"""Those of the benchmarks' flow: yosys' Artix-7 cells, 0.3 ns a wire, no registers. They are for ranking."""
+
+ECP5 = Library(
+    registers=525,
+    wire=1000,
+    lut_pins=(233, 233, 233, 233, 309, 450),
+    chain_pins=(0, 0, 0, 0, 0, 0),
+    row_pins=(0, 0, 0),
+    majority=0,
+    select_to_sum=((233, 481, 575, 654), (0, 233, 575, 654), (0, 0, 233, 481), (0, 0, 0, 233)),
+    select_to_carry=((347, 347, 406, 406), (0, 347, 406, 406), (0, 0, 347, 347), (0, 0, 0, 347)),
+    carry_to_sum=(228, 307, 287, 366),
+    carry_to_carry=(59, 59, 118, 118),
+)
+"""
+ECP5, speed grade 6: yosys' cells, whose carry chains have their LUTs inside, two positions a cell; there are no rows of
+three. Wires are the mean of those on the longest paths after place and route (`python -m benchmarks place`).
+"""
+
+
+def library_of(target: Target) -> Library:
+    """The library that a target's delays are computed with."""
+    return ECP5 if target == "ecp5" else ARTIX7
