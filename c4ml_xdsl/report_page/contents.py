@@ -172,15 +172,21 @@ def _tiles(report: Mapping[str, Any]) -> list[Tile]:
     if stages:
         asked = report["options"]["clock_ns"]
         period = totals["delay_ns"] if asked is None else asked
-        shortest = "the shortest clock" if asked is None else f"the longest stage takes {nanoseconds(totals['delay_ns'])}"
+        shortest = (
+            "the shortest clock" if asked is None else f"the longest stage takes {nanoseconds(totals['delay_ns'])}"
+        )
         tiles += [
-            Tile("Flip-flops", count(totals["ff"])),
+            Tile("Flip-flops", count(totals["ff"]), "those of control counted"),
             Tile("Clock", nanoseconds(period), shortest, "plain" if totals["delay_ns"] <= period else "bad"),
             Tile(
                 "Latency",
                 plural(report["latency_cycles"], "cycle"),
                 f"{nanoseconds(report['latency_cycles'] * period)}, a new input "
-                + ("each cycle" if report["initiation_interval"] == 1 else f"every {report['initiation_interval']} cycles"),
+                + (
+                    "each cycle"
+                    if report["initiation_interval"] == 1
+                    else f"every {report['initiation_interval']} cycles"
+                ),
             ),
         ]
     else:
@@ -207,9 +213,11 @@ def _verified(entries: Sequence[Mapping[str, Any]]) -> Tile:
     if not entries:
         return Tile("Compared", "not run", "with the model, on random vectors", "bad")
     ambiguous = max(entry.get("ambiguous", 0) for entry in entries)
-    levels = " = ".join(dict.fromkeys([entry["reference"] for entry in entries] + [entry["level"] for entry in entries]))
-    note = f"{levels}; {plural(ambiguous, 'vector')} with an ambiguous threshold" if ambiguous else levels
-    return Tile("Compared", plural(min(entry["vectors"] for entry in entries), "vector"), note, "good")
+    levels = " = ".join(
+        dict.fromkeys([entry["reference"] for entry in entries] + [entry["level"] for entry in entries])
+    )
+    doubt = f"; {count(ambiguous)} with an ambiguous threshold" if ambiguous else ""
+    return Tile("Compared", count(min(entry["vectors"] for entry in entries)), f"vectors, {levels}{doubt}", "good")
 
 
 def _plots(report: Mapping[str, Any], anchors: Mapping[str, str]) -> list[Plot]:
@@ -290,7 +298,9 @@ def _tensor(tensor: Mapping[str, Any]) -> Tensor:
         of_shape(tensor["shape"]),
         count(tensor["bits"]),
         of_range(tensor["min"], tensor["max"]),
-        "" if quantiser is None else f"{plural(quantiser['bits'], 'bit')}, {of_range(quantiser['min'], quantiser['max'])}",
+        ""
+        if quantiser is None
+        else f"{plural(quantiser['bits'], 'bit')}, {of_range(quantiser['min'], quantiser['max'])}",
         wasted,
     )
 

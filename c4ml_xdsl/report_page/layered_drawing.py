@@ -13,8 +13,10 @@ from statistics import median
 SWEEPS = 8
 MOST_COMPARED = 1 << 18
 """Pairs of edges that crossings are counted for: beyond, the last order is as good as any."""
-STRAIGHT = 8.0
-"""How much more a bend is drawn to the next bend of its edge than a node to its neighbours."""
+PLACEMENTS = 40
+"""Sweeps that place the nodes of all ranks."""
+STRAIGHT, CHAINED = 16.0, 12.0
+"""How much more a bend is drawn to the next one of its edge, or a node to its only neighbour, than to one of several."""
 
 
 @dataclass(frozen=True)
@@ -134,25 +136,33 @@ def _crossings(vertices: Sequence[_Vertex], ranks: Sequence[Sequence[int]]) -> i
 
 
 def _place(vertices: Sequence[_Vertex], ranks: Sequence[Sequence[int]], beside: float) -> None:
-    """Gives each vertex its x, in sweeps down and up."""
+    """Gives each vertex its x, in sweeps down and up that move it towards its neighbours."""
     for rank in ranks:
         for vertex, x in zip(rank, _apart(vertices, rank, [0.0] * len(rank), [1.0] * len(rank), beside), strict=True):
             vertices[vertex].x = x
-    for sweep in range(2 * SWEEPS):
-        down = sweep % 2 == 0
-        for rank in ranks if down else reversed(ranks):
-            wanted: list[float] = []
-            weights: list[float] = []
-            for number in rank:
-                mine = vertices[number]
-                neighbours = [vertices[each] for each in (mine.above if down else mine.below)]
-                pulls = [STRAIGHT if mine.bend and each.bend else 1.0 for each in neighbours]
-                total = sum(pulls)
-                at = sum(p * each.x for p, each in zip(pulls, neighbours, strict=True)) / total if total else mine.x
-                wanted.append(at)
-                weights.append(total or 0.01)
-            for number, x in zip(rank, _apart(vertices, rank, wanted, weights, beside), strict=True):
+    pulls = [
+        [(each, _pull(vertices, number, each)) for each in (*mine.above, *mine.below)]
+        for number, mine in enumerate(vertices)
+    ]
+    for sweep in range(PLACEMENTS):
+        for rank in ranks if sweep % 2 == 0 else reversed(ranks):
+            totals = [sum(pull for _, pull in pulls[number]) for number in rank]
+            wanted = [
+                sum(pull * vertices[each].x for each, pull in pulls[number]) / total if total else vertices[number].x
+                for number, total in zip(rank, totals, strict=True)
+            ]
+            for number, x in zip(
+                rank, _apart(vertices, rank, wanted, [each or 0.01 for each in totals], beside), strict=True
+            ):
                 vertices[number].x = x
+
+
+def _pull(vertices: Sequence[_Vertex], one: int, other: int) -> float:
+    """How much two neighbours are drawn to each other: edges that pass ranks and chains of nodes are to be straight."""
+    upper, lower = sorted((vertices[one], vertices[other]), key=lambda vertex: vertex.rank)
+    if upper.bend and lower.bend:
+        return STRAIGHT
+    return CHAINED if len(upper.below) == 1 and len(lower.above) == 1 else 1.0
 
 
 def _apart(
@@ -175,7 +185,11 @@ def _apart(
 
 
 def _drawn(
-    vertices: Sequence[_Vertex], ranks: Sequence[Sequence[int]], chains: Sequence[Sequence[int]], count: int, spacing: Spacing
+    vertices: Sequence[_Vertex],
+    ranks: Sequence[Sequence[int]],
+    chains: Sequence[Sequence[int]],
+    count: int,
+    spacing: Spacing,
 ) -> Drawing:
     left = min((vertex.x - vertex.width / 2 for vertex in vertices), default=0.0)
     right = max((vertex.x + vertex.width / 2 for vertex in vertices), default=0.0)

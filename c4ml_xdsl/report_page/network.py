@@ -10,7 +10,7 @@ from c4ml_xdsl.report_page.wording import count, nanoseconds, of_numbers, of_ran
 Kind = Literal["port", "layer", "move"]
 
 SIZES: dict[Kind, Size] = {"port": Size(200, 44), "layer": Size(232, 66), "move": Size(128, 26)}
-SPACING = Spacing(beside=36, below=26, stem=30)
+SPACING = Spacing(beside=36, below=34, stem=26)
 MARGIN = 12
 """Space around the drawing."""
 NAME_LENGTH = 30
@@ -119,11 +119,13 @@ def _node(
     if layer is None:
         return _Node("move", tensor["op"], (), tensor)
     what = layer["op"].partition(";")[0].replace("->", "→")
-    copies = f" · {count(layer['instances'])} instances" if layer["instances"] != 1 else ""
+    copies = f"{count(layer['instances'])} × " if layer["instances"] != 1 else ""
     status = layer["proof"]["status"]
     cost = f"{plural(layer['lut'], 'LUT')} · {nanoseconds(layer['delay_ns'])} · {status}"
     share = layer["lut"] / largest if largest else 0.0
-    return _Node("layer", layer["name"], (f"{what}{copies}", cost), tensor, share, anchors[layer["name"]], status != "proved")
+    return _Node(
+        "layer", layer["name"], (f"{copies}{what}", cost), tensor, share, anchors[layer["name"]], status != "proved"
+    )
 
 
 def _port_node(port: Mapping[str, Any], direction: str, tensor: Mapping[str, Any] | None) -> _Node:

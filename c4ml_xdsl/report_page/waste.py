@@ -38,7 +38,10 @@ def of_tensor(tensor: Mapping[str, Any], ports: Sequence[Mapping[str, Any]] = ()
         yield "type", f"the quantiser has {plural(quantiser['bits'], 'bit')}, {span} needs {count(bits)}"
     for port in ports:
         if bits < port["bits"]:
-            yield "port", f"the port {port['name']} has {plural(port['bits'], 'bit')} an element, {span} needs {count(bits)}"
+            yield (
+                "port",
+                f"the port {port['name']} has {plural(port['bits'], 'bit')} an element, {span} needs {count(bits)}",
+            )
     if quantiser is not None:
         levels = quantiser["max"] - quantiser["min"] + 1
         if quantiser["reached"] < levels:

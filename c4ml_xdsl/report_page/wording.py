@@ -38,7 +38,7 @@ def plural(number: int, one: str, many: str = "") -> str:
 
 def of_numbers(numbers: Any, many: str) -> str:
     """A scale or zero point: one number, or how many there are."""
-    return plural(len(numbers), many) if isinstance(numbers, list) and len(numbers) != 1 else real(_only(numbers))
+    return plural(len(numbers), many, many) if isinstance(numbers, list) and len(numbers) != 1 else real(_only(numbers))
 
 
 def _only(numbers: Any) -> float:

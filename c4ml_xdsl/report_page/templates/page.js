@@ -17,6 +17,9 @@
   button.addEventListener("click", () => show(themes[(themes.indexOf(theme) + 1) % themes.length]));
   show(theme);
 
+  const drawing = document.querySelector(".drawing");
+  drawing.scrollLeft = (drawing.scrollWidth - drawing.clientWidth) / 2;
+
   const panel = document.getElementById("panel");
   const boxes = Array.from(document.querySelectorAll(".graph a.box"));
   let pinned = null;
@@ -28,6 +31,7 @@
     const copy = entry(box).cloneNode(true);
     const link = document.createElement("a");
     const place = document.createElement("p");
+    place.className = "way";
     link.href = box.getAttribute("href");
     link.textContent = "Go to its entry";
     place.append(link);
