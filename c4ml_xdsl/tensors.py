@@ -28,7 +28,7 @@ Ranges = dict[int, lbir.IntType]
 
 MOVES = (lbir.ReshapeOp, lbir.TransposeOp, lbir.GatherOp, lbir.BroadcastOp, lbir.PatchesOp)
 RISING = (*MOVES, lbir.PadOp, lbir.ConcatOp, lbir.MaxPoolOp, lbir.MaximumOp, lbir.RequantizeOp, lbir.ThresholdOp)
-"""Operations whose elements rise with all that they read, or fall: their ends are what becomes of the operands' ends."""
+"""Operations whose elements rise with all that they read, or fall: their ends come of the operands' ends."""
 
 
 def quantiser_ranges(module: ModuleOp) -> Ranges:
@@ -163,10 +163,10 @@ def _levels(operation: lbir.RequantizeOp | lbir.ThresholdOp | lbir.TableOp, low:
     for row, start, end in keys.T.tolist():
         if isinstance(operation, lbir.ThresholdOp):
             steps = lbir.integers(operation.thresholds).reshape(math.prod(shape), -1)[row]
-            x: Integers = np.append(steps[(steps > start) & (steps <= end)], start)
+            tried = [start, *steps[(steps > start) & (steps <= end)].tolist()]
         else:
-            x = np.arange(start, end + 1)
-        found.update(functions(np.array([row]), x[None])[0].tolist())
+            tried = list(range(start, end + 1))
+        found.update(functions(np.array([row]), np.array([tried], np.int64))[0].tolist())
     return len(found)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from c4ml_xdsl.report_page.network import Graph, graph_of
 from c4ml_xdsl.report_page.schedule import Schedule, grouped, schedule_of
@@ -309,9 +309,9 @@ def _port(port: Mapping[str, Any]) -> PortRow:
     bits, signed = port["bits"], port["signed"]
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     listed = [
-        (what, ", ".join(map(real, numbers)))
+        (what, ", ".join(map(real, cast("list[float]", numbers))))
         for what, numbers in (("scales", port["scale"]), ("zero points", port["zero_point"]))
-        if isinstance(numbers, list) and len(numbers) > 1
+        if isinstance(numbers, list)
     ]
     notes = [f"rounding {port['rounding']}"] if "rounding" in port else []
     notes += [f"{port['after']} is left to the reader"] if "after" in port else []

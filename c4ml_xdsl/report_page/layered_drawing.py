@@ -8,6 +8,7 @@ kept, and then stand as near below and above these as the widths allow.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 SWEEPS = 8
@@ -16,7 +17,7 @@ MOST_COMPARED = 1 << 18
 PLACEMENTS = 40
 """Sweeps that place the nodes of all ranks."""
 STRAIGHT, CHAINED = 16.0, 12.0
-"""How much more a bend is drawn to the next one of its edge, or a node to its only neighbour, than to one of several."""
+"""How much more a bend is drawn to the next one of its edge, or a node to its only neighbour, than others are."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Spacing:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Where everything is: the middle of each node's upper side, each edge's points from top to bottom, and the size."""
+    """Where everything is: the middle of each node's upper side, each edge's points from the top down, and the size."""
 
     nodes: tuple[tuple[float, float], ...]
     edges: tuple[tuple[tuple[float, float], ...], ...]
@@ -74,7 +75,7 @@ def draw(sizes: Sequence[Size], edges: Sequence[tuple[int, int]], spacing: Spaci
             vertices.append(_Vertex(rank, spacing.bend, bend=True))
             chain.append(len(vertices) - 1)
         chain.append(target)
-        for before, behind in zip(chain, chain[1:], strict=False):
+        for before, behind in pairwise(chain):
             vertices[before].below.append(behind)
             vertices[behind].above.append(before)
         chains.append(chain)
@@ -170,7 +171,7 @@ def _apart(
 ) -> list[float]:
     """The places nearest to those wanted, by weighted squares, at which a rank's vertices don't overlap."""
     offsets = [0.0]
-    for left, right in zip(rank, rank[1:], strict=False):
+    for left, right in pairwise(rank):
         offsets.append(offsets[-1] + (vertices[left].width + vertices[right].width) / 2 + beside)
     # without the offsets the places must not fall: neighbours that would are put at their mean
     blocks: list[tuple[float, float, int]] = []

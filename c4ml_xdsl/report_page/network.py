@@ -158,8 +158,9 @@ def _box(number: int, node: _Node, x: float, y: float) -> Box:
         words = f"; gives {_words(carried)}"
     label = f"{node.title}: {', '.join(node.lines)}{words}" if node.lines else f"{node.title}{words}"
     return Box(
-        number, node.kind, shortened(node.title, NAME_LENGTH), node.title, tuple(shortened(each, 42) for each in node.lines),
-        label, left, right, round(node.share, 4), node.anchor, node.marked,
+        number, node.kind, shortened(node.title, NAME_LENGTH), node.title,
+        tuple(shortened(each, 42) for each in node.lines), label,
+        left, right, round(node.share, 4), node.anchor, node.marked,
         x - size.width / 2, y, size.width, size.height,
     )  # fmt: skip
 

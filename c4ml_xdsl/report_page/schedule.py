@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def schedule_of(report: Mapping[str, Any], anchors: Mapping[str, str]) -> Schedu
     touched = [{layer for layer, _ in stage.path} for stage in stages]
     rows: list[Row] = []
     for layer in report["layers"]:
-        first, last = layer["stages"]
-        registers: list[int] = layer["registers"]
+        first, last = cast("list[int]", layer["stages"])
+        registers = cast("list[int]", layer["registers"])
         cells = tuple(
             Cell(True, layer["name"] in touched[number], registers[number - first])
             if first <= number <= last

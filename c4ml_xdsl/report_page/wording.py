@@ -1,7 +1,7 @@
 """Numbers and shapes as the page writes them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 THIN_SPACE = "\u202f"
 
@@ -38,11 +38,8 @@ def plural(number: int, one: str, many: str = "") -> str:
 
 def of_numbers(numbers: Any, many: str) -> str:
     """A scale or zero point: one number, or how many there are."""
-    return plural(len(numbers), many, many) if isinstance(numbers, list) and len(numbers) != 1 else real(_only(numbers))
-
-
-def _only(numbers: Any) -> float:
-    return float(numbers[0] if isinstance(numbers, list) else numbers)
+    listed = cast("list[float]", numbers) if isinstance(numbers, list) else [float(numbers)]
+    return real(listed[0]) if len(listed) == 1 else plural(len(listed), many, many)
 
 
 def shortened(text: str, most: int) -> str:
