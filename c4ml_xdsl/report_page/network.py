@@ -13,8 +13,8 @@ SIZES: dict[Kind, Size] = {"port": Size(200, 44), "layer": Size(232, 66), "move"
 SPACING = Spacing(beside=36, below=34, stem=26)
 MARGIN = 12
 """Space around the drawing."""
-NAME_LENGTH = 30
-"""The most characters of a name in a box."""
+NAME_LENGTH, LINE_LENGTH = 30, 42
+"""The most characters of a name in a box, and of what stands below it."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Box:
     """
     A box of the graph, its upper left corner at (x, y).
 
-    `lines` are shown under the title; `label` is all that a screen reader says of it; `left` and `right` stand beside
-    the stem below it and tell of the tensor that leaves it. `share` is the part of all LUTs, from 0 to 1. `anchor` is
-    the layer's entry on the page.
+    `lines` are shown under the title, `left` and `right` beside the stem below it: they tell of the tensor that leaves
+    it. `share` is the layer's part of the largest one's LUTs, from 0 to 1, `anchor` its entry on the page, and `marked`
+    whether it isn't proved.
     """
 
     number: int
@@ -32,7 +32,6 @@ class Box:
     title: str
     full_title: str
     lines: tuple[str, ...]
-    label: str
     left: str
     right: str
     share: float
@@ -151,16 +150,13 @@ def _drawn(nodes: Sequence[_Node], edges: Mapping[tuple[int, int], Mapping[str, 
 
 def _box(number: int, node: _Node, x: float, y: float) -> Box:
     size, carried = SIZES[node.kind], node.carried
-    left = right = words = ""
+    left = right = ""
     if carried is not None:
         left = f"{of_shape(carried['shape'])} · {plural(carried['bits'], 'bit')}"
         right = of_range(carried["min"], carried["max"])
-        words = f"; gives {_words(carried)}"
-    label = f"{node.title}: {', '.join(node.lines)}{words}" if node.lines else f"{node.title}{words}"
+    title, lines = shortened(node.title, NAME_LENGTH), tuple(shortened(each, LINE_LENGTH) for each in node.lines)
     return Box(
-        number, node.kind, shortened(node.title, NAME_LENGTH), node.title,
-        tuple(shortened(each, 42) for each in node.lines), label,
-        left, right, round(node.share, 4), node.anchor, node.marked,
+        number, node.kind, title, node.title, lines, left, right, round(node.share, 4), node.anchor, node.marked,
         x - size.width / 2, y, size.width, size.height,
     )  # fmt: skip
 

@@ -20,6 +20,16 @@
   const drawing = document.querySelector(".drawing");
   drawing.scrollLeft = (drawing.scrollWidth - drawing.clientWidth) / 2;
 
+  // what doesn't scroll needs no stop of the Tab key
+  const scrolled = Array.from(document.querySelectorAll(".scroll"));
+  function stops() {
+    for (const each of scrolled) {
+      if (each.scrollWidth > each.clientWidth) { each.tabIndex = 0; } else { each.removeAttribute("tabindex"); }
+    }
+  }
+  window.addEventListener("resize", stops);
+  stops();
+
   const panel = document.getElementById("panel");
   const boxes = Array.from(document.querySelectorAll(".graph a.box"));
   let pinned = null;
