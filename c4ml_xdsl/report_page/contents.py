@@ -24,7 +24,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a layer: what it is in words, and what of it is wasted."""
+    """A tensor of a layer in words."""
 
     name: str
     operation: str
@@ -32,7 +32,6 @@ class Tensor:
     bits: str
     span: str
     quantiser: str
-    wasted: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,11 @@ class Layer:
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     ways: tuple[Way, ...]
+    ways_have_delays: bool
     search: str
     tensors: tuple[Tensor, ...]
+    wasted: tuple[str, ...]
+    """What of its result is wasted."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,7 @@ def _layer(layer: Mapping[str, Any], report: Mapping[str, Any], anchors: Mapping
         facts.append(("Stages", count(first) if first == last else f"{count(first)} to {count(last)}"))
         facts.append(("Flip-flops", count(layer["ff"])))
     search = layer.get("search")
+    tensors = [tensor for tensor in report["tensors"] if tensor["layer"] == layer["name"]]
     return Layer(
         anchors[layer["name"]],
         layer["name"],
@@ -281,17 +284,18 @@ def _layer(layer: Mapping[str, Any], report: Mapping[str, Any], anchors: Mapping
             )
             for way in layer["considered"]
         ),
+        any("delay_ns" in way for way in layer["considered"]),
         ""
         if search is None
         else f"{count(search['greedy'])} LUT sites at the start, {count(search['halfway'])} halfway, "
         f"{count(search['sites'])} in the end, in one instance",
-        tuple(_tensor(tensor) for tensor in report["tensors"] if tensor["layer"] == layer["name"]),
+        tuple(_tensor(tensor) for tensor in tensors),
+        tuple(detail for tensor in tensors if not tensor["internal"] for _, detail in of_tensor(tensor)),
     )
 
 
 def _tensor(tensor: Mapping[str, Any]) -> Tensor:
     quantiser = tensor.get("quantiser")
-    wasted = () if tensor["internal"] else tuple(detail for _, detail in of_tensor(tensor))
     return Tensor(
         tensor["name"],
         tensor["op"],
@@ -301,7 +305,6 @@ def _tensor(tensor: Mapping[str, Any]) -> Tensor:
         ""
         if quantiser is None
         else f"{plural(quantiser['bits'], 'bit')}, {of_range(quantiser['min'], quantiser['max'])}",
-        wasted,
     )
 
 
