@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
         {"clock_ns": 3.0, "valid": True, "register_inputs": True},
     ),
     "latency": (MODELS / "digits_mlp_w2a2_pot" / "model.onnx", {"latency": 3, "verify": False}),
-    "counters": (MODELS / "bnn_w1a1_bn" / "model.onnx", {"minimize": "delay"}),
+    "counters": (MODELS / "bnn_w1a1_bn" / "model.onnx", {"minimize": "delay", "verify": False}),
     "per channel": (MODELS / "mlp_w4a4_asym_zp" / "model.onnx", {"strategy": "direct", "target": "generic"}),
 }
 
@@ -206,7 +206,8 @@ def test_names_are_text(circuits: dict[str, Circuit], name: str) -> None:
 
 def test_the_page_is_a_function_of_the_json(circuits: dict[str, Circuit], tmp_path: Path) -> None:
     """Byte by byte what the folder's JSON gives, whatever the times in it; another report is another page."""
-    for number, circuit in enumerate(circuits.values()):
+    for number, name in enumerate(("several ports, not all proved", "pipeline, residual", "latency")):
+        circuit = circuits[name]
         folder = tmp_path / str(number)
         circuit.package(folder)
         written = (folder / "report.html").read_bytes()
