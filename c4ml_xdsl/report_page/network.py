@@ -13,7 +13,8 @@ SIZES: dict[Kind, Size] = {"port": Size(200, 44), "layer": Size(232, 66), "move"
 SPACING = Spacing(beside=36, below=34, stem=26)
 MARGIN = 12
 """Space around the drawing."""
-NAME_LENGTH, LINE_LENGTH = 30, 42
+NAME_LENGTH: dict[Kind, int] = {"port": 24, "layer": 28, "move": 16}
+LINE_LENGTH = 42
 """The most characters of a name in a box, and of what stands below it."""
 
 
@@ -154,7 +155,10 @@ def _box(number: int, node: _Node, x: float, y: float) -> Box:
     if carried is not None:
         left = f"{of_shape(carried['shape'])} · {plural(carried['bits'], 'bit')}"
         right = of_range(carried["min"], carried["max"])
-    title, lines = shortened(node.title, NAME_LENGTH), tuple(shortened(each, LINE_LENGTH) for each in node.lines)
+    title, lines = (
+        shortened(node.title, NAME_LENGTH[node.kind]),
+        tuple(shortened(each, LINE_LENGTH) for each in node.lines),
+    )
     return Box(
         number, node.kind, title, node.title, lines, left, right, round(node.share, 4), node.anchor, node.marked,
         x - size.width / 2, y, size.width, size.height,
