@@ -178,10 +178,12 @@ class Circuit:
 
     def package(self, folder: str | os.PathLike[str]) -> None:
         """
-        Writes `rtl/*.v`, `ports.json`, `report.json`, `lbir.mlir` and `hw.mlir`.
+        Writes `rtl/*.v`, `ports.json`, `report.json`, `report.html`, `lbir.mlir` and `hw.mlir`.
 
         An existing folder is replaced as a whole, once everything is written. Raises OptionError where that can't be.
         """
+        from c4ml_xdsl.report_page import render
+
         target = Path(folder)
         if target.exists() and not target.is_dir():
             raise OptionError(f"{target} is a file", remedy="Give a folder to write to.")
@@ -194,6 +196,7 @@ class Circuit:
                     (new / "rtl" / name).write_text(text)
                 (new / "ports.json").write_text(json.dumps(self.ports_json, indent=2) + "\n")
                 (new / "report.json").write_text(json.dumps(self.report, indent=2) + "\n")
+                (new / "report.html").write_text(render(self.report, self.ports_json), encoding="utf-8", newline="\n")
                 (new / "lbir.mlir").write_text(f"{self.lbir}\n")
                 with io.StringIO() as text, without_garbage_collection():
                     HwMlirTarget().emit(Context(), self.hw, text)

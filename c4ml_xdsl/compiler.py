@@ -23,8 +23,16 @@ from c4ml_xdsl.interpreters.qonnx import graph_of
 from c4ml_xdsl.ports import interface_of, ports_of
 from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
-from c4ml_xdsl.report import add_proofs, add_registers, layers_of, stages_of_design
-from c4ml_xdsl.timing import delay_of_design
+from c4ml_xdsl.report import (
+    add_proofs,
+    add_registers,
+    critical_path,
+    critical_stage,
+    layers_of,
+    stages_of_design,
+    versions,
+)
+from c4ml_xdsl.tensors import quantiser_ranges, tensors_of
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary
@@ -35,6 +43,8 @@ from c4ml_xdsl.verification import check_levels
 DEFAULT_VECTORS = 256
 LARGEST_DEVICE = 4_000_000
 """LUTs of the largest FPGAs: what is predicted to need more is refused unless --max-luts allows it."""
+REPORT_VERSION = 1
+"""The version of what report.json holds, as report_schema.json says it."""
 MOST_CYCLES = 1000
 """The longest latency that can be asked for; no network has so many levels of logic."""
 
@@ -154,7 +164,9 @@ def _compile(
     run(front[:2], module)
     if options.verify:
         graph = module.clone()
-    run(front[2:], module)
+    run(front[2:-1], module)
+    quantisers = quantiser_ranges(module)
+    run(front[-1:], module)
     module.verify()
     _refuse_too_large(predict(module, options.target, options.effort), options.max_luts)
     lbir = module.clone()
@@ -164,11 +176,8 @@ def _compile(
     with phase("estimate"):
         strategy = "direct" if options.strategy == "direct" else "shared"
         layers = layers_of(module, top.sym_name.data, options.target, strategy)
-        totals = {
-            "lut": sum(layer["lut"] for layer in layers),
-            "ff": 0,
-            "delay_ns": round(delay_of_design(module, top.sym_name.data, options.target), 3),
-        }
+        critical = critical_path(module, top.sym_name.data, options.target)
+        totals = {"lut": sum(layer["lut"] for layer in layers), "ff": 0, "delay_ns": round(critical["delay_ns"], 3)}
     if options.max_luts is not None and totals["lut"] > options.max_luts:
         raise OptionError(
             f"the design takes about {totals['lut']} LUTs, more than --max-luts {options.max_luts}",
@@ -192,6 +201,7 @@ def _compile(
         if pipeline.reasons:
             raise VerificationError(f"the pipeline isn't the circuit that it is made of: {pipeline.reasons[0]}")
         add_registers(module, pipeline, layers, stages, totals)
+        critical = critical_stage(stages)
         top = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)][-1]
     circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top))
     with phase("verilog"):
@@ -203,8 +213,13 @@ def _compile(
     entries = {
         direction: [p.to_json() for p in circuit.ports if p.direction == direction] for direction in ("input", "output")
     }
+    with phase("tensors"):
+        names_of_ports = {direction: [each["name"] for each in ports] for direction, ports in entries.items()}
+        tensors = tensors_of(lbir, module, quantisers, names_of_ports["input"], names_of_ports["output"])
     circuit.report.update(
         {
+            "report_version": REPORT_VERSION,
+            "versions": versions(),
             "top": circuit.top,
             "options": {
                 "minimize": options.minimize,
@@ -219,10 +234,12 @@ def _compile(
             },
             "inputs": entries["input"],
             "outputs": entries["output"],
+            "tensors": tensors,
             "layers": layers,
             "proved": add_proofs(layers, proofs),
             "totals": totals,
             "stages": stages,
+            "critical_path": critical,
             "verilog_lines": lines,
             "latency_cycles": circuit.interface.latency,
             "initiation_interval": 1,

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any, cast
 
 from xdsl.dialects import hw, seq
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
+from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.estimates import estimate
 from c4ml_xdsl.proofs import LayerProof, PipelineProof
 from c4ml_xdsl.stages import stages_of
 from c4ml_xdsl.timing import DesignTiming, Step
+from c4ml_xdsl.transforms.considered import Alternative, alternatives_of
 from c4ml_xdsl.transforms.convert_neuron_to_hw import COUNTERS, TABLES
 from c4ml_xdsl.transforms.hw_schedule_stages import read_stages
 from c4ml_xdsl.transforms.neuron_share_sums import SEARCH
@@ -23,7 +26,7 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
     One entry a layer: name, op, strategy, instances, and of all of them adders, LUT sites and flip-flops; delay.
 
     Where sums share adders, `search` has the sites of these, in one instance, before the search, after half of its
-    iterations and in the end.
+    iterations and in the end. `considered` has the ways to build it that passes compared.
     """
     entries: list[dict[str, Any]] = []
     instances = Counter(
@@ -47,6 +50,7 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                     "lut": cost.lut * count,
                     "ff": 0,
                     "delay_ns": round(cost.delay_ns, 3),
+                    "considered": [_considered(way) for way in alternatives_of(each)],
                 }
             )
             search = each.attributes.get(SEARCH)
@@ -54,6 +58,41 @@ def layers_of(module: ModuleOp, top: str, target: Target, strategy: str) -> list
                 # what more iterations would gain is less than what the second half of these did
                 entries[-1]["search"] = dict(zip(("greedy", "halfway", "sites"), search.data, strict=True))
     return entries
+
+
+def _considered(way: Alternative) -> dict[str, Any]:
+    """An alternative's entry."""
+    entry: dict[str, Any] = {
+        "strategy": way.strategy,
+        "lut": way.lut,
+        "values": way.values,
+        "chosen": way.chosen,
+    }
+    if way.delay is not None:
+        entry["delay_ns"] = way.delay / 1000
+    return entry
+
+
+def critical_path(module: ModuleOp, top: str, target: Target) -> dict[str, Any]:
+    """The longest path through a combinational design, and its delay."""
+    design = DesignTiming(module.body.block.ops, top, target)
+    (path,) = design.timing.paths([0] * design.timing.steps)
+    return _path_entry(None, path.delay / 1000, [_step_name(design.steps[step]) for step in path.steps])
+
+
+def critical_stage(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The path of the stage that takes longest, the first one of these."""
+    longest = max(stages, key=lambda stage: stage["delay_ns"])
+    return _path_entry(longest["stage"], longest["delay_ns"], longest["path"])
+
+
+def _path_entry(stage: int | None, delay: float, path: Sequence[str]) -> dict[str, Any]:
+    return {"stage": stage, "delay_ns": delay, "path": list(path)}
+
+
+def versions() -> dict[str, str]:
+    """The compiler's version, and those of what decides its result."""
+    return {"c4ml-xdsl": __version__, **{name: version(name) for name in ("xdsl", "onnx", "numpy", "highspy")}}
 
 
 def stages_of_design(
@@ -95,7 +134,8 @@ def add_registers(
     """
     Adds the registers of a pipelined design to the entries of layers and stages and to the totals.
 
-    `ff` of a stage are those between it and the stage before; control is counted in the totals alone.
+    `ff` of a stage are those between it and the stage before; control is counted in the totals alone. `registers` of a
+    layer are those of each of its stages, of all instances: the first one has none.
     """
     known = {layer["name"]: layer for layer in layers}
     for each in module.body.block.ops:
@@ -105,6 +145,7 @@ def add_registers(
             if name in known:
                 known[name]["ff"] = sum(pipeline.registers[name]) * count
                 known[name]["stages"] = [first, last]
+                known[name]["registers"] = [0, *(registers * count for registers in pipeline.registers[name])]
             for offset, registers in enumerate(pipeline.registers[name], start=1):
                 stages[first + offset]["ff"] += registers * count
     control = sum(

@@ -42,7 +42,7 @@ def run(
     for operation in network.body.block.ops:
         if isinstance(operation, lbir.OutputOp):
             break
-        result = _evaluate(operation, [values[each] for each in operation.operands], layers)
+        result = evaluate_operation(operation, [values[each] for each in operation.operands], layers)
         values[operation.results[0]] = result
         if trace is not None and isinstance(operation, lbir.LayerOp) and operation.node is not None:
             trace[operation.label] = result
@@ -180,7 +180,8 @@ def _pad(operation: lbir.PadOp, x: Integers) -> Integers:
     return result
 
 
-def _evaluate(operation: Operation, xs: Sequence[Integers], layers: Mapping[str, Any]) -> Integers:
+def evaluate_operation(operation: Operation, xs: Sequence[Integers], layers: Mapping[str, Any]) -> Integers:
+    """One operation's result for a batch of each operand, (samples, *shape); `layers` are those that calls name."""
     x = xs[0]
     match operation:
         case lbir.DenseOp():

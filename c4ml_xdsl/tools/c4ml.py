@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -285,12 +286,41 @@ def verify(
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
-def report(folder: Path, json_output: bool) -> None:
-    """Shows the report of a compiled FOLDER."""
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="File to write the page to, from the folder's JSON alone."
+)
+@click.option(
+    "--schema",
+    type=click.Choice(["report", "ports"]),
+    is_flag=False,
+    flag_value="report",
+    help="Print the JSON Schema of report.json, or that of ports.json.",
+)
+def report(folder: Path | None, json_output: bool, html: Path | None, schema: str | None) -> None:
+    """Shows the report of a compiled FOLDER, writes it as a page, or prints what its files hold."""
+    if schema is not None:
+        click.echo((files("c4ml_xdsl") / f"{schema}_schema.json").read_text(encoding="utf-8"), nl=False)
+        return
+    if folder is None:
+        raise click.UsageError("Missing argument 'FOLDER'.")
     try:
         found = json.loads((folder / "report.json").read_text())
-        _show(found, json_output)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if html is None:
+            _show(found, json_output)
+            return
+        from c4ml_xdsl.report_page import render
+
+        page = render(found, json.loads((folder / "ports.json").read_text()))
+    except (OSError, json.JSONDecodeError) as error:
         raise InputDataError(f"{folder} holds no report: {error}", remedy="Compile the model first.") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise InputDataError(
+            f"{folder}: report.json isn't what this version writes", remedy="Compile the model again."
+        ) from error
+    try:
+        html.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OptionError(f"{html} can't be written: {error.strerror}") from error
+    click.echo(f"wrote {html}")

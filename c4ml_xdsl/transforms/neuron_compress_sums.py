@@ -1,6 +1,7 @@
 """The pass `neuron-compress-sums`."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.transforms.considered import Alternative, note
 from c4ml_xdsl.transforms.neuron_share_sums import SLACK, coefficients_of
 
 GROUPS = (2, 3)
@@ -56,7 +58,7 @@ class NeuronCompressSums(ModulePass):
     ```
     After `neuron-compress-sums{strategy=compressor}`:
     ```mlir
-    neuron.layer @l {
+    neuron.layer @l attributes {c4ml.considered = [{strategy = "counters for 2 sums together", lut = 12 : i64, values = 2 : i64, chosen = true, delay_ps = 1992 : i64}, {strategy = "counters for 3 sums together", lut = 12 : i64, values = 2 : i64, chosen = false, delay_ps = 1992 : i64}]} {
     ^bb0(%a: !lbir.int<0, 1>, %b: !lbir.int<0, 1>, %c: !lbir.int<0, 1>, %d: !lbir.int<0, 1>, %e: !lbir.int<0, 1>, %f: !lbir.int<0, 1>):
       %ones0 = neuron.popcount %a, %b, %c inverted [0, 1, 0] times [1, 1, 1] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 3>
       %ones1 = neuron.popcount %d, %e, %f inverted [0, 0, 0] times [1, 1, 1] plus 0 : !lbir.int<0, 1>, !lbir.int<0, 1>, !lbir.int<0, 1> -> !lbir.int<0, 3>
@@ -89,7 +91,7 @@ class NeuronCompressSums(ModulePass):
             return
         if self.minimize == "delay" and self.compare(layer, matrix, sums, inputs):
             return
-        chosen = self.chosen(matrix, sums, len(inputs))
+        chosen = self.chosen(layer, matrix, sums, len(inputs))
         if chosen is not None:
             _write(layer, chosen, sums, inputs)
 
@@ -115,30 +117,41 @@ class NeuronCompressSums(ModulePass):
             return False
         if self.strategy == "auto":
             constants = [each.constant.value.data for each in sums]
-            if heaps.sites > WORTH * self._cost(matrix, constants, [(0, 1)] * len(inputs)):
+            adders = self._cost(matrix, constants, [(0, 1)] * len(inputs))
+            if heaps.sites > WORTH * adders.worth:
+                # what else there is, and adders again, are told by the comparison that follows
+                note(layer, [Alternative("heaps of counters", heaps.sites, len(sums), False)])
                 return False
+            if adders.known:
+                note(layer, [adders.alternative("adders", len(sums), False)])
+            note(layer, [Alternative("heaps of counters", heaps.sites, len(sums), True)])
         _write_heaps(layer, heaps, thresholds, inputs)
         for each in sums:
             each.detach()
             each.erase()
         return True
 
-    def chosen(self, matrix: Integers, sums: list[neuron.SumOp], inputs: int) -> Compression | None:
+    def chosen(
+        self, layer: neuron.LayerOp, matrix: Integers, sums: list[neuron.SumOp], inputs: int
+    ) -> Compression | None:
         """The cheapest way to count, or None where sums without counters are cheaper."""
         constants = [each.constant.value.data for each in sums]
-        best = None if self.strategy == "compressor" else self._cost(matrix, constants, [(0, 1)] * inputs)
-        chosen: Compression | None = None
+        compared: list[tuple[str, _Cost, Compression | None]] = []
+        if self.strategy != "compressor":
+            compared.append(("adders", self._cost(matrix, constants, [(0, 1)] * inputs), None))
         for size in GROUPS:
             found = compress(matrix, size, self.effort)
             moved = [own + more for own, more in zip(constants, found.constants, strict=True)]
             ranges = [(0, len(each.bits)) for each in found.counters]
-            cost = found.sites + self._cost(found.coefficients, moved, ranges)
-            if best is None or cost < best:
-                best, chosen = cost, found
-        return chosen
+            cost = self._cost(found.coefficients, moved, ranges).behind(found.sites)
+            compared.append((f"counters for {size} sums together", cost, found))
+        best = min(range(len(compared)), key=lambda index: compared[index][1].worth)
+        ways = [(index == best, strategy, cost) for index, (strategy, cost, _) in enumerate(compared) if cost.known]
+        note(layer, [cost.alternative(strategy, len(sums), chosen) for chosen, strategy, cost in ways])
+        return compared[best][2]
 
-    def _cost(self, matrix: Integers, constants: list[int], ranges: list[tuple[int, int]]) -> float:
-        """Sites of shared adders, a quick search's, and what their delay is worth."""
+    def _cost(self, matrix: Integers, constants: list[int], ranges: list[tuple[int, int]]) -> "_Cost":
+        """Sites and delay of shared adders, those of a quick search."""
         try:
             graph = share_sums(
                 matrix,
@@ -151,8 +164,36 @@ class NeuronCompressSums(ModulePass):
                 tables=row_operands(self.target) == 3 and all(high - low <= 1 for low, high in ranges),
             )
         except TooLargeError:
-            return float("inf")
-        return graph.sites + LATER[self.minimize] * graph.delay * len(matrix) / 100
+            return _Cost(0, 0, float("inf"))
+        return _Cost(graph.sites, graph.delay, LATER[self.minimize] * len(matrix) / 100)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a way to build sums takes: sites, picoseconds, and what one of these is worth in sites."""
+
+    sites: int
+    delay: int
+    later: float
+    """Infinite where the sums are too large to be built so."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the sums can be built so."""
+        return math.isfinite(self.later)
+
+    @property
+    def worth(self) -> float:
+        """What ways are compared by."""
+        return self.sites + self.later * self.delay if self.known else math.inf
+
+    def behind(self, sites: int) -> "_Cost":
+        """The same behind counters of so many sites; how late these make it isn't compared."""
+        return replace(self, sites=self.sites + sites)
+
+    def alternative(self, strategy: str, values: int, chosen: bool) -> Alternative:
+        """What is left on the layer; the delay is that of the adders."""
+        return Alternative(strategy, self.sites, values, chosen, self.delay)
 
 
 def _counts(operation: neuron.SumOp) -> bool:

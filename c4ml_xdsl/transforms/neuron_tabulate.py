@@ -20,6 +20,7 @@ from c4ml_xdsl.circuits.table_decomposition import MAXIMUM_INPUT_BITS, Aim, deco
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.interpreters.neuron import evaluate_operation
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.transforms.considered import Alternative, note
 from c4ml_xdsl.transforms.neuron_share_sums import coefficients_of
 
 MOST_BITS = {"fast": 10, "normal": 12, "max": MAXIMUM_INPUT_BITS}
@@ -54,13 +55,13 @@ class NeuronTabulate(ModulePass):
     ```
     After `neuron-tabulate`:
     ```mlir
-    neuron.layer @l {
+    neuron.layer @l attributes {c4ml.considered = [{strategy = "table", lut = 2 : i64, values = 1 : i64, chosen = true}, {strategy = "arithmetic", lut = 10 : i64, values = 1 : i64, chosen = false}]} {
     ^bb0(%a: !lbir.int<0, 2>, %b: !lbir.int<0, 1>):
       %t = neuron.lookup %a, %b in [1, 0, 1, 0, 2, 1] : !lbir.int<0, 2>, !lbir.int<0, 1> -> !lbir.int<0, 2>
       neuron.yield %t : !lbir.int<0, 2>
     }
     ```
-    """
+    """  # noqa: E501
 
     name = "neuron-tabulate"
 
@@ -97,13 +98,32 @@ class NeuronTabulate(ModulePass):
         found = _affordable(_candidates(layer, MOST_BITS[self.effort]), MOST_ENTRIES[self.effort])
         arithmetic = _Arithmetic(found, self.target)
         chosen: list[tuple[_Candidate, tuple[int, ...]]] = []
+        tables = adders = built = 0.0
         for candidate in found:
             ranges = tuple((each.low, each.high) for each in map(lbir.range_of, candidate.arguments))
             entries = _entries(candidate)
             plan = decompose(ranges, entries, lbir.range_of(candidate.value).bits, self.minimize)
-            if plan.sites * table_cost(6, self.target).lut <= WORTH[self.minimize] * arithmetic.sites(candidate):
+            sites, table_sites = arithmetic.sites(candidate), plan.sites * table_cost(6, self.target).lut
+            smaller = table_sites <= WORTH[self.minimize] * sites
+            if smaller:
                 chosen.append((candidate, entries))
+            tables, adders, built = tables + table_sites, adders + sites, built + (table_sites if smaller else sites)
+        if found and math.isfinite(adders):
+            _note(layer, (len(found), len(chosen)), tables, adders, built)
         return chosen
+
+
+def _note(layer: neuron.LayerOp, counts: tuple[int, int], tables: float, adders: float, built: float) -> None:
+    """Leaves on the layer what tables and adders were estimated to take, and the mixture where it is one."""
+    values, tabulated = counts
+    mixed = 0 < tabulated < values
+    alternatives = [
+        Alternative("table", round(tables), values, tabulated == values),
+        Alternative("arithmetic", round(adders), values, not tabulated),
+    ]
+    if mixed:
+        alternatives.append(Alternative(f"table for {tabulated}, arithmetic for the rest", round(built), values, True))
+    note(layer, alternatives)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_compile_writes_the_contract(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
-        "hw.mlir", "lbir.mlir", "ports.json", "report.json", "rtl",
+        "hw.mlir", "lbir.mlir", "ports.json", "report.html", "report.json", "rtl",
     ]  # fmt: skip
     ports = json.loads((folder / "ports.json").read_text())
     assert (ports["clock"], ports["latency_cycles"], ports["initiation_interval"]) == (None, 0, 1)
