@@ -24,6 +24,7 @@ from c4ml_xdsl.ports import interface_of, ports_of
 from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
 from c4ml_xdsl.report import add_proofs, add_registers, layers_of, stages_of_design
+from c4ml_xdsl.strategies import OWN_STRATEGIES, require_known
 from c4ml_xdsl.timing import delay_of_design
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
@@ -44,7 +45,8 @@ class CompileOptions:
     """What `c4ml compile` can be told; names and values are those of the command line."""
 
     minimize: Literal["area", "delay", "balanced"] = "balanced"
-    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
+    strategy: str = "auto"
+    """auto, direct, shared, table, compressor, or the name of another package's: `c4ml_xdsl.strategies`."""
     target: Literal["xilinx", "generic"] = "xilinx"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
@@ -105,12 +107,12 @@ def compile(
         raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
     for name, allowed in (
         ("minimize", ("area", "delay", "balanced")),
-        ("strategy", ("auto", "direct", "shared", "table", "compressor")),
         ("target", ("xilinx", "generic")),
         ("effort", ("fast", "normal", "max")),
     ):
         if getattr(given, name) not in allowed:
             raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
+    require_known(given.strategy)
     if given.clock_ns is not None and given.latency is not None:
         raise OptionError("both clock_ns and latency", remedy="Give the clock and get the latency, or the other way.")
     if given.clock_ns is not None and not 0 < given.clock_ns < 1e6:
@@ -162,7 +164,7 @@ def _compile(
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
     top = tops[-1]
     with phase("estimate"):
-        strategy = "direct" if options.strategy == "direct" else "shared"
+        strategy = "shared" if options.strategy in OWN_STRATEGIES and options.strategy != "direct" else "direct"
         layers = layers_of(module, top.sym_name.data, options.target, strategy)
         totals = {
             "lut": sum(layer["lut"] for layer in layers),

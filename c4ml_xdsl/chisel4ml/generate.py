@@ -22,7 +22,7 @@ class Accelerator:
     layer: str
     op: str
     minimize: Minimize
-    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
+    strategy: str = "auto"
 
 
 @dataclass(frozen=True)

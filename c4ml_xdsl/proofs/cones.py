@@ -209,6 +209,8 @@ class Cone:
             else:
                 node = self.form(word.form)
                 if node is None:
+                    node = self._lowest(word.form, low + count)
+                if node is None:
                     raise OpenConeError("it reads a sum that isn't the layer's")
                 if low + count > NARROW:
                     raise OpenConeError(f"it reads a value of {low + count} bits")
@@ -256,6 +258,22 @@ class Cone:
         if not terms and not constant and len(nodes) == 1 and nodes[0][1] == 1:
             return nodes[0][0]
         return self.expressions.node(_Linear(terms, tuple(nodes), constant))
+
+    def _lowest(self, form: Form, width: int) -> Node | None:
+        """
+        An integer whose lowest bits are those of a form that is a sum of the variables modulo 2^width alone.
+
+        The lowest bits of a sum are often those of one of its terms, which a row lets pass.
+        """
+        added = self.variables.aligned(form.terms, width) if form.plain else None
+        if added is None:
+            return None
+        terms = {each: form.terms.get(each, 0) + (added.get(each, 0) << width) for each in {**form.terms, **added}}
+        linear = self.variables.linear({each: factor for each, factor in terms.items() if factor})
+        if linear is None:
+            return None
+        variables = tuple((variable, _wrapped(factor)) for variable, factor in linear[0])
+        return self.expressions.node(_Linear(variables, (), _wrapped(form.constant + linear[1])))
 
     def _aligned(self, form: Form, own: dict[int, int]) -> tuple[dict[int, int], dict[int, Node]]:
         """

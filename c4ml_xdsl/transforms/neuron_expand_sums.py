@@ -10,6 +10,7 @@ from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.adder_rows import Operand, Row, signed_digits, sum_in_rows
 from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.strategies import Goal
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 
 
@@ -49,7 +50,13 @@ class NeuronExpandSums(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for layer in op.body.block.ops:
             if isinstance(layer, neuron.LayerOp):
-                _Expansion(layer, 3 if self.target == "xilinx" else 2, self.minimize == "delay").run()
+                build_directly(layer, Goal(self.target, self.minimize))
+
+
+def build_directly(layer: neuron.LayerOp, goal: Goal) -> bool:
+    """The strategy `direct`: rows for each sum of a layer by itself; rows that fit the target stay as they are."""
+    _Expansion(layer, 3 if goal.target == "xilinx" else 2, goal.minimize == "delay").run()
+    return True
 
 
 class _Expansion:

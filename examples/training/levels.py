@@ -42,9 +42,8 @@ def reference_level(model: Path, x: NDArray[np.float32]) -> Level:
     module = import_model(load_model(model))
     for each in ConvertQonnxToHw().to_lbir()[:2]:  # shapes and constants only: still the model's own operators
         each.apply(Context(), module)
-    graph = qonnx_interpreter.graph_of(module)
-    (name,) = graph.inputs
-    (scores,) = qonnx_interpreter.run(graph, {name: x.astype(np.float64)}).values()
+    (name,) = qonnx_interpreter.graph_of(module).inputs
+    (scores,) = qonnx_interpreter.run(module, {name: x.astype(np.float64)}).values()
     return Level("QONNX reference", np.asarray(scores, np.float64).reshape(len(x), -1))
 
 

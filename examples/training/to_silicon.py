@@ -1,6 +1,9 @@
 """From a trained network to a packaged circuit: what the scripts of this folder share."""
 
 import argparse
+import contextlib
+import io
+import logging
 import time
 from pathlib import Path
 
@@ -37,7 +40,9 @@ def options(description: str, *, epochs: int, prune_rate: float, weight_bits: in
 def export(model: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     """Writes the trained network as QONNX, without what an export says of the machine that it ran on."""
     torch.manual_seed(0)
-    exported = export_qonnx(model, args=torch.zeros(1, *shape))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()):
+        exported = export_qonnx(model, args=torch.zeros(1, *shape))
     for holder in (exported, exported.graph, *exported.graph.node, *exported.graph.value_info,
                    *exported.graph.initializer, *exported.graph.input, *exported.graph.output):  # fmt: skip
         holder.ClearField("metadata_props")
