@@ -207,9 +207,7 @@ class Cone:
             if word is None:
                 constant |= low << position
             else:
-                node = self.form(word.form)
-                if node is None:
-                    node = self._lowest(word.form, low + count)
+                node = self._read(word.form, low + count)
                 if node is None:
                     raise OpenConeError("it reads a sum that isn't the layer's")
                 if low + count > NARROW:
@@ -259,13 +257,22 @@ class Cone:
             return nodes[0][0]
         return self.expressions.node(_Linear(terms, tuple(nodes), constant))
 
+    def _read(self, form: Form, width: int) -> Node | None:
+        """An integer whose lowest bits are those of a form; None where they aren't a function of the variables."""
+        if form.plain:
+            node = self.form(form)
+            return self._lowest(form, width) if node is None else node
+        lowest = self.module.atoms.modulo(form, width)  # what is carried by higher bits alone isn't read
+        node = self._lowest(lowest, width) if lowest.plain else None
+        return self.form(form) if node is None else node
+
     def _lowest(self, form: Form, width: int) -> Node | None:
         """
-        An integer whose lowest bits are those of a form that is a sum of the variables modulo 2^width alone.
+        The same for a form that is a sum of the variables only modulo 2^width.
 
-        The lowest bits of a sum are often those of one of its terms, which a row lets pass.
+        The lowest bits of a sum are often those of some of its terms, which a row lets pass.
         """
-        added = self.variables.aligned(form.terms, width) if form.plain else None
+        added = self.variables.aligned(form.terms, width)
         if added is None:
             return None
         terms = {each: form.terms.get(each, 0) + (added.get(each, 0) << width) for each in {**form.terms, **added}}

@@ -8,15 +8,14 @@ Its layers are those of chisel4ml's network for MNIST: a convolution, a pool, a 
 layers. Weights and activations have 4 bits and power-of-two scales, half of the weights are pruned.
 """
 
-import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
-from torch import Tensor, nn
-
 import brevitas.nn as qnn
+import numpy as np
 from fitting import Split, seed_everything, train_model
 from quantisers import Activations, Biases, Inputs, Pixels, Weights
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 from to_silicon import finish, options
+from torch import Tensor, nn
 
 
 class DigitsCnn(nn.Module):

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-
 from pruning import Scope, make_permanent, prune_to, rate_at
+from torch import nn
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ Weights and activations have 4 bits and power-of-two scales, three quarters of t
 takes the real data set, which scikit-learn fetches; the default is a synthetic one like it (jets_data.py).
 """
 
-from torch import Tensor, nn
-
 import brevitas.nn as qnn
 from fitting import Split, seed_everything, train_model
 from jets_data import load
 from quantisers import Activations, Biases, Inputs, Weights
 from to_silicon import finish, options
+from torch import Tensor, nn
 
 
 class JetTagger(nn.Module):

@@ -7,6 +7,8 @@ rounded half to even, which is what QONNX calls ROUND.
 """
 
 from brevitas.core.function_wrapper import CeilSte
+from brevitas.core.zero_point import ZeroZeroPoint
+from brevitas.inject import ExtendedInjector
 from brevitas.inject.enum import (
     BitWidthImplType,
     FloatToIntImplType,
@@ -16,8 +18,6 @@ from brevitas.inject.enum import (
     ScalingPerOutputType,
     StatsOp,
 )
-from brevitas.core.zero_point import ZeroZeroPoint
-from brevitas.inject import ExtendedInjector
 from brevitas.quant import IntBias
 from brevitas.quant.solver import ActQuantSolver, WeightQuantSolver
 

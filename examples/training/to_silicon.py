@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 import torch
 from brevitas.export import export_qonnx
-from torch import nn
-
-import c4ml_xdsl as c4ml
 from fitting import Split, evaluate
 from levels import Level, circuit_levels, compare, installed_simulator, reference_level, summary
 from pruning import sparsity
+from torch import nn
+
+import c4ml_xdsl as c4ml
 
 STORED_SAMPLES = 1000
 """Samples of the unseen data that are stored beside the model, at most."""

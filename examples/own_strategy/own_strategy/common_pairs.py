@@ -10,9 +10,10 @@ and sign, becomes a value of its own, and so on until no pair occurs twice. The 
 from collections import Counter
 from dataclasses import dataclass, field
 
+from xdsl.ir import SSAValue
+
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.strategies import Goal
-from xdsl.ir import SSAValue
 
 MOST_DIGITS = 20_000
 """Layers of more digits are left alone: all pairs of digits of a sum are counted."""
@@ -132,7 +133,9 @@ def write(layer: neuron.LayerOp, sums: list[neuron.SumOp], search: Search) -> No
     values = [*search.values]
     for number, (x, y, shift, sign) in enumerate(search.pairs):
         terms, coefficients = [values[x], values[y]], [1, sign * (1 << shift)]
-        low, high = neuron.interval(terms[:1], [sum(coefficients)], 0) if x == y else neuron.interval(terms, coefficients, 0)
+        low, high = (
+            neuron.interval(terms[:1], [sum(coefficients)], 0) if x == y else neuron.interval(terms, coefficients, 0)
+        )
         created = neuron.SumOp.of(terms, coefficients, 0, lbir.IntType(low, high))
         created.result.name_hint = f"pair{number}"
         block.insert_op_before(created, sums[0])
@@ -152,4 +155,3 @@ def write(layer: neuron.LayerOp, sums: list[neuron.SumOp], search: Search) -> No
         operation.result.replace_all_uses_with(created.result)
         operation.detach()
         operation.erase()
-

@@ -4,10 +4,10 @@ from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 
 
-def _comb_narrow_adders() -> type[ModulePass]:
-    from own_strategy.comb_narrow_adders import CombNarrowAdders
+def _comb_fold_bit_tests() -> type[ModulePass]:
+    from own_strategy.comb_fold_bit_tests import CombFoldBitTests
 
-    return CombNarrowAdders
+    return CombFoldBitTests
 
 
-UNIVERSE = Universe(all_passes={"comb-narrow-adders": _comb_narrow_adders})
+UNIVERSE = Universe(all_passes={"comb-fold-bit-tests": _comb_fold_bit_tests})
