@@ -20,7 +20,7 @@ from c4ml_xdsl.strategies import OWN_STRATEGIES, known_strategies
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class StrategyName(click.ParamType):
+class StrategyName(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
     """A strategy of ours, or of another package, which is looked for only where the name isn't one of ours."""
 
     name = "strategy"

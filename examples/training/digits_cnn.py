@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 class DigitsCnn(nn.Module):
-    """8x8 pixels of 4 bits to ten scores."""
+    """8x8 pixels, sixteenths from 0 to 15/16, to ten scores."""
 
     def __init__(self, bits: int, channels: int = 8, hidden: int = 32, output_bits: int = 8):
         super().__init__()
@@ -53,15 +53,15 @@ class DigitsCnn(nn.Module):
 
 def main() -> None:
     """Trains, then goes on to the circuit."""
-    arguments = options(__doc__ or "", epochs=80, prune_rate=0.5, weight_bits=4).parse_args()
+    arguments = options(__doc__ or "", epochs=60, prune_rate=0.5, weight_bits=4).parse_args()
     seed_everything(arguments.seed)
     images, labels = load_digits(return_X_y=True)
-    pixels = np.minimum(images, 15).astype(np.float32).reshape(-1, 1, 8, 8)
+    pixels = (np.minimum(images, 15) / 16).astype(np.float32).reshape(-1, 1, 8, 8)
     train_x, test_x, train_y, test_y = train_test_split(pixels, labels, test_size=360, random_state=0, stratify=labels)
     model = DigitsCnn(arguments.bits)
     train_model(
         model, Split(train_x, train_y.astype(np.int64)), epochs=arguments.epochs, prune_rate=arguments.prune_rate,
-        scope=arguments.prune_scope, batch_size=64, learning_rate=arguments.learning_rate, seed=arguments.seed,
+        scope=arguments.prune_scope, batch_size=96, learning_rate=arguments.learning_rate, seed=arguments.seed,
     )  # fmt: skip
     finish(model, Split(test_x, test_y.astype(np.int64)), arguments)
 

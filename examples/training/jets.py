@@ -8,6 +8,8 @@ Weights and activations have 4 bits and power-of-two scales, three quarters of t
 takes the real data set, which scikit-learn fetches; the default is a synthetic one like it (jets_data.py).
 """
 
+from itertools import pairwise
+
 import brevitas.nn as qnn
 from fitting import Split, seed_everything, train_model
 from jets_data import load
@@ -23,7 +25,7 @@ class JetTagger(nn.Module):
         super().__init__()
         sizes = (16, 64, 32, 32, 5)
         layers: list[nn.Module] = [qnn.QuantIdentity(Inputs, bit_width=input_bits, return_quant_tensor=True)]
-        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
             layers.append(
                 qnn.QuantLinear(
                     inputs, outputs, bias=True, weight_quant=Weights, weight_bit_width=bits, bias_quant=Biases,

@@ -68,10 +68,11 @@ class Activations(Inputs):
 
 
 class Pixels(PowerOfTwoScale, ActQuantSolver):
-    """Unsigned integers that are the data as they are: a fixed scale of 1."""
+    """Values from 0 to 1 whose integers are the pixels as they are: the fixed scale is 2^-bits."""
 
     scaling_impl_type = ScalingImplType.CONST
     scaling_init = 1.0
+    """What all bits together reach up to; the scale is that over 2^bits."""
     signed = False
     bit_width = 4
 

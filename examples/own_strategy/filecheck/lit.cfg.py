@@ -1,4 +1,5 @@
 """lit's configuration: `lit -v filecheck`, in an environment that has this package, c4ml-xdsl, lit and filecheck."""
+# ruff: noqa: F821
 
 import os
 import sys
