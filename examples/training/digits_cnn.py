@@ -11,7 +11,7 @@ layers. Weights and activations have 4 bits and power-of-two scales, half of the
 import brevitas.nn as qnn
 import numpy as np
 from fitting import Split, seed_everything, train_model
-from quantisers import Activations, Biases, Inputs, Pixels, Weights
+from quantisers import Activations, Biases, Pixels, Scores, Weights
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from to_silicon import finish, options
@@ -43,7 +43,7 @@ class DigitsCnn(nn.Module):
             qnn.QuantLinear(4 * channels, hidden, **quantised),
             relu(),
             qnn.QuantLinear(hidden, 10, **quantised),
-            qnn.QuantIdentity(Inputs, bit_width=output_bits),
+            qnn.QuantIdentity(Scores, bit_width=output_bits),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import brevitas.nn as qnn
 from fitting import Split, seed_everything, train_model
 from jets_data import load
-from quantisers import Activations, Biases, Inputs, Weights
+from quantisers import Activations, Biases, Inputs, Scores, Weights
 from to_silicon import finish, options
 from torch import Tensor, nn
 
@@ -34,7 +34,7 @@ class JetTagger(nn.Module):
             )  # fmt: skip
             if number < len(sizes) - 1:
                 layers.append(qnn.QuantReLU(Activations, bit_width=bits, return_quant_tensor=True))
-        layers.append(qnn.QuantIdentity(Inputs, bit_width=output_bits))
+        layers.append(qnn.QuantIdentity(Scores, bit_width=output_bits))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

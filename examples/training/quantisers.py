@@ -50,7 +50,7 @@ class Weights(PowerOfTwoScale, WeightQuantSolver):
 
 
 class Inputs(PowerOfTwoScale, ActQuantSolver):
-    """Signed values at a network's input or output; the scale is learned from what is seen first."""
+    """Signed values at a network's input; the scale starts from what is seen first, and is learned."""
 
     scaling_impl_type = ScalingImplType.PARAMETER_FROM_STATS
     scaling_stats_op = StatsOp.PERCENTILE
@@ -75,6 +75,19 @@ class Pixels(PowerOfTwoScale, ActQuantSolver):
     """What all bits together reach up to; the scale is that over 2^bits."""
     signed = False
     bit_width = 4
+
+
+class Scores(PowerOfTwoScale, ActQuantSolver):
+    """
+    Signed scores at a network's output, from -8 to 8.
+
+    The scale is fixed: one that starts from an untrained network's scores would clip those of a trained one.
+    """
+
+    scaling_impl_type = ScalingImplType.CONST
+    scaling_init = 8.0
+    signed = True
+    bit_width = 8
 
 
 class Biases(IntBias):
