@@ -21,7 +21,7 @@ from torch import Tensor, nn
 class DigitsCnn(nn.Module):
     """8x8 pixels, sixteenths from 0 to 15/16, to ten scores."""
 
-    def __init__(self, bits: int, channels: int = 8, hidden: int = 32, output_bits: int = 8):
+    def __init__(self, bits: int, channels: int = 12, hidden: int = 32, output_bits: int = 8):
         super().__init__()
         quantised = {
             "bias": True, "weight_quant": Weights, "weight_bit_width": bits, "bias_quant": Biases,
@@ -53,7 +53,9 @@ class DigitsCnn(nn.Module):
 
 def main() -> None:
     """Trains, then goes on to the circuit."""
-    arguments = options(__doc__ or "", epochs=60, prune_rate=0.5, weight_bits=4).parse_args()
+    arguments = options(
+        __doc__ or "", epochs=40, prune_rate=0.5, weight_bits=4, learning_rate=0.01, scope="global"
+    ).parse_args()
     seed_everything(arguments.seed)
     images, labels = load_digits(return_X_y=True)
     pixels = (np.minimum(images, 15) / 16).astype(np.float32).reshape(-1, 1, 8, 8)
@@ -61,7 +63,7 @@ def main() -> None:
     model = DigitsCnn(arguments.bits)
     train_model(
         model, Split(train_x, train_y.astype(np.int64)), epochs=arguments.epochs, prune_rate=arguments.prune_rate,
-        scope=arguments.prune_scope, batch_size=96, learning_rate=arguments.learning_rate, seed=arguments.seed,
+        scope=arguments.prune_scope, batch_size=64, learning_rate=arguments.learning_rate, seed=arguments.seed,
     )  # fmt: skip
     finish(model, Split(test_x, test_y.astype(np.int64)), arguments)
 

@@ -44,7 +44,7 @@ class JetTagger(nn.Module):
 
 def main() -> None:
     """Trains, then goes on to the circuit."""
-    parser = options(__doc__ or "", epochs=40, prune_rate=0.75, weight_bits=4)
+    parser = options(__doc__ or "", epochs=30, prune_rate=0.75, weight_bits=4, learning_rate=5e-3, scope="layer")
     parser.add_argument("--data", choices=["synthetic", "openml"], default="synthetic")
     parser.add_argument("--samples", type=int, default=60_000, help="jets at most; a sixth of them is for the test")
     arguments = parser.parse_args()

@@ -55,7 +55,7 @@ class Inputs(PowerOfTwoScale, ActQuantSolver):
     scaling_impl_type = ScalingImplType.PARAMETER_FROM_STATS
     scaling_stats_op = StatsOp.PERCENTILE
     high_percentile_q = 99.9
-    collect_stats_steps = 30
+    collect_stats_steps = 300
     signed = True
     bit_width = 8
 

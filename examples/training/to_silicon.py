@@ -13,7 +13,7 @@ import torch
 from brevitas.export import export_qonnx
 from fitting import Split, evaluate
 from levels import Level, circuit_levels, compare, installed_simulator, reference_level, summary
-from pruning import sparsity
+from pruning import Scope, sparsity
 from torch import nn
 
 import c4ml_xdsl as c4ml
@@ -22,15 +22,17 @@ STORED_SAMPLES = 1000
 """Samples of the unseen data that are stored beside the model, at most."""
 
 
-def options(description: str, *, epochs: int, prune_rate: float, weight_bits: int) -> argparse.ArgumentParser:
+def options(
+    description: str, *, epochs: int, prune_rate: float, weight_bits: int, learning_rate: float, scope: Scope
+) -> argparse.ArgumentParser:
     """The options that the scripts have in common; the arguments are their defaults."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for model.onnx, golden.npz and the circuits")
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--prune-rate", type=float, default=prune_rate, help="share of the weights that become 0")
-    parser.add_argument("--prune-scope", choices=["layer", "global"], default="layer")
+    parser.add_argument("--prune-scope", choices=["layer", "global"], default=scope)
     parser.add_argument("--bits", type=int, default=weight_bits, help="bits of weights and activations")
-    parser.add_argument("--learning-rate", type=float, default=5e-3)
+    parser.add_argument("--learning-rate", type=float, default=learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clock-ns", type=float, default=3.0, help="clock period of the pipelined variant")
     parser.add_argument("--effort", choices=["fast", "normal", "max"], default="normal")
