@@ -93,10 +93,11 @@ def summary(circuit: c4ml.Circuit) -> str:
     report = circuit.report
     totals, proved = report["totals"], report["proved"]
     lines = [
-        f"{layer['name']:12} {layer['op'][:50]:50} {layer['strategy']:10} {layer['lut']:6} LUT {layer['delay_ns']:7} ns"
+        f"{layer['name']:18} {layer['op'].split(';')[0]:38} {layer['strategy']:14} "
+        f"{layer['lut']:6} LUT {layer['delay_ns']:7.3f} ns"
         for layer in report["layers"]
     ]
-    lines.append(f"{'total':74} {totals['lut']:6} LUT {totals['delay_ns']:7} ns, {totals['ff']} registers")
+    lines.append(f"{'total':72} {totals['lut']:6} LUT {totals['delay_ns']:7.3f} ns, {totals['ff']} registers")
     lines.append(f"latency {report['latency_cycles']} cycles, a new input every {report['initiation_interval']}")
     lines.append(f"proved for all inputs: {proved['proved']} of {proved['modules']} modules")
     return "\n".join(lines)

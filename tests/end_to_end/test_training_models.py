@@ -23,7 +23,9 @@ def test_trained_model_is_exact_and_as_accurate_as_documented(name: str) -> None
         scores = np.asarray(circuit(golden["x"]))
         np.testing.assert_array_equal(scores, golden["y"])
         accuracy = np.mean(scores.argmax(axis=1) == golden["labels"])
-    row = next(line for line in (REPOSITORY / "docs" / "training.md").read_text().splitlines() if f"`{name}.py`" in line)
+    row = next(
+        line for line in (REPOSITORY / "docs" / "training.md").read_text().splitlines() if f"`{name}.py`" in line
+    )
     assert f"{accuracy:.2%}" in row
 
 
