@@ -54,7 +54,7 @@ class DigitsCnn(nn.Module):
 def main() -> None:
     """Trains, then goes on to the circuit."""
     arguments = options(
-        __doc__ or "", epochs=40, prune_rate=0.5, weight_bits=4, learning_rate=0.01, scope="global"
+        __doc__ or "", epochs=100, prune_rate=0.5, weight_bits=4, learning_rate=0.01, scope="global"
     ).parse_args()
     seed_everything(arguments.seed)
     images, labels = load_digits(return_X_y=True)
