@@ -32,6 +32,7 @@ from c4ml_xdsl.report import (
     stages_of_design,
     versions,
 )
+from c4ml_xdsl.strategies import OWN_STRATEGIES, require_known
 from c4ml_xdsl.tensors import quantiser_ranges, tensors_of
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
@@ -54,7 +55,8 @@ class CompileOptions:
     """What `c4ml compile` can be told; names and values are those of the command line."""
 
     minimize: Literal["area", "delay", "balanced"] = "balanced"
-    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
+    strategy: str = "auto"
+    """auto, direct, shared, table, compressor, or the name of another package's: `c4ml_xdsl.strategies`."""
     target: Target = "xilinx"
     effort: Literal["fast", "normal", "max"] = "normal"
     top: str | None = None
@@ -115,12 +117,12 @@ def compile(
         raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
     for name, allowed in (
         ("minimize", ("area", "delay", "balanced")),
-        ("strategy", ("auto", "direct", "shared", "table", "compressor")),
         ("target", TARGETS),
         ("effort", ("fast", "normal", "max")),
     ):
         if getattr(given, name) not in allowed:
             raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
+    require_known(given.strategy)
     if given.clock_ns is not None and given.latency is not None:
         raise OptionError("both clock_ns and latency", remedy="Give the clock and get the latency, or the other way.")
     if given.clock_ns is not None and not 0 < given.clock_ns < 1e6:
@@ -174,7 +176,7 @@ def _compile(
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
     top = tops[-1]
     with phase("estimate"):
-        strategy = "direct" if options.strategy == "direct" else "shared"
+        strategy = "shared" if options.strategy in OWN_STRATEGIES and options.strategy != "direct" else "direct"
         layers = layers_of(module, top.sym_name.data, options.target, strategy)
         critical = critical_path(module, top.sym_name.data, options.target)
         totals = {"lut": sum(layer["lut"] for layer in layers), "ff": 0, "delay_ns": round(critical["delay_ns"], 3)}

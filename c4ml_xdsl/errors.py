@@ -46,6 +46,10 @@ class OptionError(C4mlError):
     """An option's value can't be honoured."""
 
 
+class StrategyError(C4mlError):
+    """A lowering strategy of another package can't be loaded, failed, or left a layer that isn't valid."""
+
+
 class InputDataError(C4mlError):
     """Data handed to a circuit or simulator has the wrong shape, type or name."""
 

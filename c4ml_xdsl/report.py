@@ -18,6 +18,7 @@ from c4ml_xdsl.timing import DesignTiming, Step
 from c4ml_xdsl.transforms.considered import Alternative, alternatives_of
 from c4ml_xdsl.transforms.convert_neuron_to_hw import COUNTERS, TABLES
 from c4ml_xdsl.transforms.hw_schedule_stages import read_stages
+from c4ml_xdsl.transforms.neuron_build_sums import STRATEGY
 from c4ml_xdsl.transforms.neuron_share_sums import SEARCH
 
 
@@ -160,6 +161,9 @@ def add_registers(
 
 def _strategy(module: hw.HWModuleOp, strategy: str, adders: int) -> str:
     """How a layer is built: tables, adders, or both."""
+    own = module.attributes.get(STRATEGY)
+    if isinstance(own, StringAttr):
+        return own.data
     arithmetic = "compressor" if COUNTERS in module.attributes else strategy if adders else "direct"
     if TABLES not in module.attributes:
         return arithmetic

@@ -22,7 +22,7 @@ class Accelerator:
     layer: str
     op: str
     minimize: Minimize
-    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
+    strategy: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,13 @@ def circuit(
     use_verilator: bool = False,
     gen_timeout_sec: int = 9000,
     server: Any = None,
+    *,
+    effort: Literal["fast", "normal", "max"] = "normal",
 ) -> GeneratedCircuit:
     """
     The circuit of these accelerators. `server` and `gen_timeout_sec` are accepted and not needed.
+
+    `effort`, which chisel4ml doesn't have, is how long to search for shared adders.
 
     Raises OptionError where the accelerators aren't those of the model or ask for different things.
     """
@@ -81,5 +85,7 @@ def circuit(
     if len(choices) > 1:
         raise OptionError("layers with different choices aren't supported yet", remedy="Choose the same for all.")
     ((minimize, strategy),) = choices
-    made = c4ml_xdsl.compile(lbir_model.source, minimize=minimize, strategy=strategy, input_type=lbir_model.input_type)
+    made = c4ml_xdsl.compile(
+        lbir_model.source, minimize=minimize, strategy=strategy, effort=effort, input_type=lbir_model.input_type
+    )
     return GeneratedCircuit(made, "verilator" if use_verilator else "numpy")

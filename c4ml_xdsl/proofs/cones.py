@@ -207,7 +207,7 @@ class Cone:
             if word is None:
                 constant |= low << position
             else:
-                node = self.form(word.form)
+                node = self._read(word.form, low + count)
                 if node is None:
                     raise OpenConeError("it reads a sum that isn't the layer's")
                 if low + count > NARROW:
@@ -256,6 +256,31 @@ class Cone:
         if not terms and not constant and len(nodes) == 1 and nodes[0][1] == 1:
             return nodes[0][0]
         return self.expressions.node(_Linear(terms, tuple(nodes), constant))
+
+    def _read(self, form: Form, width: int) -> Node | None:
+        """An integer whose lowest bits are those of a form; None where they aren't a function of the variables."""
+        if form.plain:
+            node = self.form(form)
+            return self._lowest(form, width) if node is None else node
+        lowest = self.module.atoms.modulo(form, width)  # what is carried by higher bits alone isn't read
+        node = self._lowest(lowest, width) if lowest.plain else None
+        return self.form(form) if node is None else node
+
+    def _lowest(self, form: Form, width: int) -> Node | None:
+        """
+        The same for a form that is a sum of the variables only modulo 2^width.
+
+        The lowest bits of a sum are often those of some of its terms, which a row lets pass.
+        """
+        added = self.variables.aligned(form.terms, width)
+        if added is None:
+            return None
+        terms = {each: form.terms.get(each, 0) + (added.get(each, 0) << width) for each in {**form.terms, **added}}
+        linear = self.variables.linear({each: factor for each, factor in terms.items() if factor})
+        if linear is None:
+            return None
+        variables = tuple((variable, _wrapped(factor)) for variable, factor in linear[0])
+        return self.expressions.node(_Linear(variables, (), _wrapped(form.constant + linear[1])))
 
     def _aligned(self, form: Form, own: dict[int, int]) -> tuple[dict[int, int], dict[int, Node]]:
         """

@@ -10,14 +10,37 @@ from typing import Any, TypeVar
 
 import click
 import numpy as np
+from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.table import Table
 
 from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import TARGETS
 from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
+from c4ml_xdsl.strategies import OWN_STRATEGIES, known_strategies
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class StrategyName(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """A strategy of ours, or of another package, which is looked for only where the name isn't one of ours."""
+
+    name = "strategy"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What `--help` shows."""
+        return f"[{'|'.join(OWN_STRATEGIES)}|…]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; a usage error, with the names that there are, for one that isn't known."""
+        if value not in OWN_STRATEGIES and value not in (known := known_strategies()):
+            self.fail(f"{value!r} is not one of {', '.join(known)}.", param, ctx)
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so."""
+        return [CompletionItem(each) for each in known_strategies() if each.startswith(incomplete)]
+
 
 COMPILE_OPTIONS = [
     click.option(
@@ -29,11 +52,12 @@ COMPILE_OPTIONS = [
     ),
     click.option(
         "--strategy",
-        type=click.Choice(["auto", "direct", "shared", "table", "compressor"]),
+        type=StrategyName(),
         default="auto",
         show_default=True,
         help="Sums of a layer share adders, each is built by itself (direct), or neurons of up to 14 input bits become "
-        "truth tables (table), or the ones among single bits are counted (compressor); auto does what is smaller.",
+        "truth tables (table), or the ones among single bits are counted (compressor); auto does what is smaller. "
+        "Packages can add others.",
     ),
     click.option("--target", type=click.Choice(TARGETS), default="xilinx", show_default=True),
     click.option(

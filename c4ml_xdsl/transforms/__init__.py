@@ -17,6 +17,7 @@ PASSES = {
     "neuron-tabulate": "NeuronTabulate",
     "neuron-compress-sums": "NeuronCompressSums",
     "neuron-share-sums": "NeuronShareSums",
+    "neuron-build-sums": "NeuronBuildSums",
     "neuron-expand-sums": "NeuronExpandSums",
     "convert-neuron-to-hw": "ConvertNeuronToHw",
     "comb-split-rows": "CombSplitRows",

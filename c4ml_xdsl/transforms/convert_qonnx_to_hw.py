@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.strategies import OWN_STRATEGIES
 from c4ml_xdsl.transforms.comb_simplify import CombSimplify
 from c4ml_xdsl.transforms.comb_split_rows import CombSplitRows
 from c4ml_xdsl.transforms.convert_neuron_to_hw import ConvertNeuronToHw
@@ -17,6 +18,7 @@ from c4ml_xdsl.transforms.hw_legalize_names import HwLegalizeNames
 from c4ml_xdsl.transforms.lbir_fold_thresholds import LbirFoldThresholds
 from c4ml_xdsl.transforms.lbir_infer_ranges import LbirInferRanges
 from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
+from c4ml_xdsl.transforms.neuron_build_sums import NeuronBuildSums
 from c4ml_xdsl.transforms.neuron_compress_sums import NeuronCompressSums
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
@@ -54,7 +56,8 @@ class ConvertQonnxToHw(ModulePass):
     name = "convert-qonnx-to-hw"
 
     input_type: str | None = None
-    strategy: Literal["auto", "direct", "shared", "table", "compressor"] = "auto"
+    strategy: str = "auto"
+    """One of ours, or of another package: `c4ml_xdsl.strategies`."""
     target: Target = "xilinx"
     minimize: Literal["area", "delay", "balanced"] = "balanced"
     effort: Literal["fast", "normal", "max"] = "normal"
@@ -74,13 +77,12 @@ class ConvertQonnxToHw(ModulePass):
 
     def to_hw(self) -> tuple[ModulePass, ...]:
         """The passes from there to hardware: how it is built."""
-        shared = NeuronShareSums(target=self.target, minimize=self.minimize, effort=self.effort)
         return (
             LbirUnrollNeurons(),
             NeuronFoldOffsets(),
             *self._tables(),
             *self._counters(),
-            *(() if self.strategy == "direct" else (shared,)),
+            *self._sums(),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(minimize=self.minimize, top=self.top),
             *(() if self.clock_ns is None else (CombSplitRows(self.clock_ns, self.target),)),
@@ -88,17 +90,29 @@ class ConvertQonnxToHw(ModulePass):
             HwLegalizeNames(),
         )
 
+    def _sums(self) -> tuple[ModulePass, ...]:
+        """The pass that chooses how a layer's sums are built, where they aren't built one by one."""
+        if self.strategy == "direct":
+            return ()
+        if self.strategy in OWN_STRATEGIES:
+            return (NeuronShareSums(target=self.target, minimize=self.minimize, effort=self.effort),)
+        return (NeuronBuildSums(self.strategy, self.target, self.minimize, self.effort),)
+
     def _tables(self) -> tuple[ModulePass, ...]:
         """The pass that makes tables, where the strategy allows them."""
-        if self.strategy not in ("auto", "table"):
-            return ()
-        return (NeuronTabulate(self.strategy, self.target, self.minimize, self.effort),)
+        match self.strategy:
+            case "auto" | "table":
+                return (NeuronTabulate(self.strategy, self.target, self.minimize, self.effort),)
+            case _:
+                return ()
 
     def _counters(self) -> tuple[ModulePass, ...]:
         """The pass that counts bits, where the strategy allows it."""
-        if self.strategy not in ("auto", "compressor"):
-            return ()
-        return (NeuronCompressSums(self.strategy, self.target, self.minimize, self.effort),)
+        match self.strategy:
+            case "auto" | "compressor":
+                return (NeuronCompressSums(self.strategy, self.target, self.minimize, self.effort),)
+            case _:
+                return ()
 
     def passes(self) -> tuple[ModulePass, ...]:
         """The whole pipeline."""

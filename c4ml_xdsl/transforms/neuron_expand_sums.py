@@ -11,6 +11,7 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.circuits.adder_rows import Operand, Row, signed_digits, sum_in_rows
 from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.strategies import Goal
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 
 
@@ -50,7 +51,13 @@ class NeuronExpandSums(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for layer in op.body.block.ops:
             if isinstance(layer, neuron.LayerOp):
-                _Expansion(layer, row_operands(self.target), self.minimize == "delay").run()
+                build_directly(layer, Goal(self.target, self.minimize))
+
+
+def build_directly(layer: neuron.LayerOp, goal: Goal) -> bool:
+    """The strategy `direct`: rows for each sum of a layer by itself; rows that fit the target stay as they are."""
+    _Expansion(layer, row_operands(goal.target), goal.minimize == "delay").run()
+    return True
 
 
 class _Expansion:

@@ -1,11 +1,10 @@
-"""The example of the README, and the cells of chisel4ml's talk."""
+"""The example of the README, and chisel4ml's names."""
 
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
@@ -25,14 +24,12 @@ def test_example_runs(tmp_path: Path) -> None:
     assert (tmp_path / "build" / "rtl" / "digits.v").exists()
 
 
-def test_cells_of_the_talk() -> None:
-    use_verilator = shutil.which("verilator") is not None
+def test_accelerators_must_be_those_of_the_model() -> None:
+    """A circuit of all of them: test_chisel4ml_talk."""
     lbir_model = qonnx_to_lbir(onnx.load(EXAMPLE / "digits.onnx"))
     accelerators = generate.accelerators(lbir_model, minimize="delay")
-    circuit = generate.circuit(accelerators, lbir_model, use_verilator=use_verilator, gen_timeout_sec=9000, server=None)
-    result = circuit(np.zeros(64))
-    assert isinstance(result, np.ndarray)
-    assert result.shape == (10,)
-    assert circuit.integers(np.zeros(64)).shape == (1, 10)
     with pytest.raises(OptionError, match="aren't those of this model"):
-        generate.circuit(accelerators[1:], lbir_model)
+        generate.circuit(accelerators[1:], lbir_model, use_verilator=True, gen_timeout_sec=9000, server=None)
+    accelerators[0].strategy = "direct"
+    with pytest.raises(OptionError, match="layers with different choices"):
+        generate.circuit(accelerators, lbir_model)
