@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,10 @@ from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
 from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
 from c4ml_xdsl.targets.verilog import print_module
+
+if TYPE_CHECKING:
+    from c4ml_xdsl.reference import Reference
+    from c4ml_xdsl.trace import Trace
 
 SimulatorName: TypeAlias = Literal["numpy", "verilator", "icarus"]
 Result: TypeAlias = NDArray[np.float64] | dict[str, NDArray[np.float64]]
@@ -92,10 +96,9 @@ def build_simulator(
     raise OptionError(f"unknown simulator {name}", remedy="Choose numpy, verilator or icarus.")
 
 
-def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> Result:
-    """Values in the model's units through a simulator; one sample without a batch axis gives one result without it."""
+def arrays_of(ports: Sequence[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    """Values by the tensors of the input ports; raises InputDataError for others."""
     ins = [port for port in ports if port.direction == "input"]
-    outs = [port for port in ports if port.direction == "output"]
     given = dict(x) if isinstance(x, Mapping) else {ins[0].tensor: x}
     missing = [port.tensor for port in ins if port.tensor not in given]
     unknown = [name for name in given if name not in {port.tensor for port in ins}]
@@ -104,12 +107,23 @@ def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mappin
             f"the inputs {', '.join(missing or unknown)} are {'missing' if missing else 'unknown'}",
             remedy=f"Give a dict with: {', '.join(port.tensor for port in ins)}",
         )
-    arrays = {port.tensor: np.asarray(given[port.tensor]) for port in ins}
-    single = all(port.is_single(arrays[port.tensor]) for port in ins)
-    integers = {port.tensor: port.integers(arrays[port.tensor]) for port in ins}
+    return {port.tensor: np.asarray(given[port.tensor]) for port in ins}
+
+
+def integers_of(ports: Sequence[Port], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Integers]:
+    """Values in the model's units as the ports' integers; raises InputDataError for what is none."""
+    integers = {port.tensor: port.integers(arrays[port.tensor]) for port in ports if port.direction == "input"}
     if len({len(each) for each in integers.values()}) != 1:
         raise InputDataError("the inputs have different numbers of samples")
-    results = simulator.run(integers)
+    return integers
+
+
+def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> Result:
+    """Values in the model's units through a simulator; one sample without a batch axis gives one result without it."""
+    outs = [port for port in ports if port.direction == "output"]
+    arrays = arrays_of(ports, x)
+    single = all(port.is_single(arrays[port.tensor]) for port in ports if port.direction == "input")
+    results = simulator.run(integers_of(ports, arrays))
     values = {port.tensor: port.values(results[port.tensor]) for port in outs}
     if single:
         values = {name: value[0] for name, value in values.items()}
@@ -132,6 +146,10 @@ class Circuit:
     ports: list[Port]
     report: dict[str, Any]
     interface: Interface = COMBINATIONAL
+    tensors: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The model's name for the output of each of its nodes, by what the node is called."""
+    reference: "Reference | None" = field(default=None, repr=False)
+    """The model itself, where it is at hand."""
     _simulators: dict[str, Simulator] = field(default_factory=dict[str, Simulator], repr=False)
 
     def __call__(self, x: ArrayLike | Mapping[str, ArrayLike], simulator: SimulatorName = "numpy") -> Result:
@@ -147,6 +165,20 @@ class Circuit:
         first = next(port for port in self.ports if port.direction == "input")
         results = self.simulator(simulator).run({first.tensor: first.integers(x)})
         return next(iter(results.values()))
+
+    def trace(self, x: ArrayLike | Mapping[str, ArrayLike]) -> "Trace":
+        """
+        Every tensor of each level for one sample or a batch: `model` in its own units, `lbir` and `hw` as integers.
+
+        All have an axis of samples in front. `print(circuit.trace(x))` is a table of them, `.first_difference()` names
+        the first one that differs between two levels. Raises InputDataError for data of another shape.
+        """
+        from c4ml_xdsl.trace import trace
+
+        arrays = arrays_of(self.ports, x)
+        integers = integers_of(self.ports, arrays)
+        ins = (port for port in self.ports if port.direction == "input")
+        return trace(self, integers, {port.tensor: port.samples(arrays[port.tensor]) for port in ins})
 
     def simulator(self, name: str) -> Simulator:
         """A simulator of the design, built at its first use."""

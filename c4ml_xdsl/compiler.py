@@ -23,6 +23,7 @@ from c4ml_xdsl.interpreters.qonnx import graph_of
 from c4ml_xdsl.ports import interface_of, ports_of
 from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
+from c4ml_xdsl.reference import Reference, tensors_of_nodes
 from c4ml_xdsl.report import add_proofs, add_registers, layers_of, stages_of_design
 from c4ml_xdsl.timing import delay_of_design
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
@@ -149,11 +150,12 @@ def _compile(
         module = import_model(load_model(model, options.weights))
     names = list(graph_of(module).inputs)
     pipeline = options.pipeline()
-    graph: ModuleOp | None = None
+    reference = Reference(model, options.weights, options.input_type)
     front, back = pipeline.to_lbir(), pipeline.to_hw()
     run(front[:2], module)
+    tensors = tensors_of_nodes(graph_of(module))
     if options.verify:
-        graph = module.clone()
+        reference.keep(module.clone())
     run(front[2:], module)
     module.verify()
     _refuse_too_large(predict(module, options.target, options.effort), options.max_luts)
@@ -193,13 +195,13 @@ def _compile(
             raise VerificationError(f"the pipeline isn't the circuit that it is made of: {pipeline.reasons[0]}")
         add_registers(module, pipeline, layers, stages, totals)
         top = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)][-1]
-    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top))
+    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top), tensors, reference)
     with phase("verilog"):
         lines = sum(text.count("\n") for text in circuit.sources.values())
     verified: list[dict[str, Any]] = []
-    if graph is not None:
+    if options.verify:
         with phase("verify"):
-            verified = check_levels(graph, circuit, options.vectors)
+            verified = check_levels(reference.module, circuit, options.vectors)
     entries = {
         direction: [p.to_json() for p in circuit.ports if p.direction == direction] for direction in ("input", "output")
     }
