@@ -15,16 +15,17 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.adder_graph.budget import Effort
 from c4ml_xdsl.circuits.cost import Target
-from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError
+from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError, nearest, unknown_choice
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.interpreters.qonnx import graph_of
+from c4ml_xdsl.layer_outputs import layer_outputs
 from c4ml_xdsl.ports import interface_of, ports_of
 from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
 from c4ml_xdsl.reference import Reference, tensors_of_nodes
-from c4ml_xdsl.report import add_proofs, add_registers, layers_of, stages_of_design
+from c4ml_xdsl.report import add_outputs, add_proofs, add_registers, layers_of, stages_of_design
 from c4ml_xdsl.timing import delay_of_design
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
@@ -38,6 +39,15 @@ LARGEST_DEVICE = 4_000_000
 """LUTs of the largest FPGAs: what is predicted to need more is refused unless --max-luts allows it."""
 MOST_CYCLES = 1000
 """The longest latency that can be asked for; no network has so many levels of logic."""
+
+
+CHOICES = {
+    "minimize": ("area", "delay", "balanced"),
+    "strategy": ("auto", "direct", "shared", "table", "compressor"),
+    "target": ("xilinx", "generic"),
+    "effort": ("fast", "normal", "max"),
+}
+"""The values of the options that have a few."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +110,16 @@ def compile(
     Raises ModelFileError, UnsupportedModelError or OptionError where the model can't be compiled, and VerificationError
     where the result isn't what the model computes.
     """
-    try:
-        given = CompileOptions(**options)
-    except TypeError as error:
-        raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
-    for name, allowed in (
-        ("minimize", ("area", "delay", "balanced")),
-        ("strategy", ("auto", "direct", "shared", "table", "compressor")),
-        ("target", ("xilinx", "generic")),
-        ("effort", ("fast", "normal", "max")),
-    ):
+    fields = CompileOptions.__dataclass_fields__
+    for name in options:
+        if name not in fields:
+            meant = nearest(name, fields)
+            remedy = f"Did you mean {meant}?" if meant else f"Options are: {', '.join(fields)}."
+            raise OptionError(f"compile: unexpected option {name}", remedy=remedy)
+    given = CompileOptions(**options)
+    for name, allowed in CHOICES.items():
         if getattr(given, name) not in allowed:
-            raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
+            raise unknown_choice(name, getattr(given, name), allowed)
     if given.clock_ns is not None and given.latency is not None:
         raise OptionError("both clock_ns and latency", remedy="Give the clock and get the latency, or the other way.")
     if given.clock_ns is not None and not 0 < given.clock_ns < 1e6:
@@ -144,7 +152,9 @@ def _compile(
                 each.apply(context, module)
             if dump_ir is not None:
                 dump_ir.mkdir(parents=True, exist_ok=True)
-                (dump_ir / f"{len(seconds):02}-{each.name}.mlir").write_text(f"{module}\n")
+                (dump_ir / f"{len(seconds):02}-{each.name}.mlir").write_text(
+                    f"{module!s}\n", encoding="utf-8", newline="\n"
+                )
 
     with phase("import"):
         module = import_model(load_model(model, options.weights))
@@ -196,6 +206,7 @@ def _compile(
         add_registers(module, pipeline, layers, stages, totals)
         top = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)][-1]
     circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top), tensors, reference)
+    add_outputs(layers, layer_outputs(lbir, module, circuit.top, tensors))
     with phase("verilog"):
         lines = sum(text.count("\n") for text in circuit.sources.values())
     verified: list[dict[str, Any]] = []

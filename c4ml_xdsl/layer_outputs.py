@@ -1,7 +1,7 @@
 """What the tensors of a network and the outputs of a design's layers are called, and how they lie in the ports."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ class LayerOutput:
         return ordered.transpose(0, *(int(axis) + 1 for axis in np.argsort(self.axes)))
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of a layer in report.json; instances are found by their module."""
+        """The entry of a layer in report.json; instances and stages stand elsewhere."""
         return {
             "node": self.node,
             "tensor": self.tensor,
@@ -101,6 +101,21 @@ class LayerOutput:
             "bits": self.bits,
             "signed": self.signed,
         }
+
+    @classmethod
+    def from_json(cls, module: str, entry: Mapping[str, Any], instances: Sequence[str], stage: int) -> "LayerOutput":
+        """The output of a layer's entry; raises KeyError, TypeError or ValueError for what is none."""
+        return cls(
+            module,
+            str(entry["node"]),
+            str(entry["tensor"]),
+            tuple(map(int, entry["shape"])),
+            tuple(map(int, entry["axes"])),
+            int(entry["bits"]),
+            bool(entry["signed"]),
+            tuple(instances),
+            stage,
+        )
 
 
 def layer_outputs(

@@ -98,7 +98,7 @@ def test_the_first_tensor_that_differs_is_named() -> None:
 
 
 def test_the_model_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
-    """A compile without a check keeps no model; a file that has changed since is refused, one without a model traced."""
+    """A compile without a check keeps no model; a file that has changed since is refused."""
     x, _ = golden(CNN)
     (tmp_path / "model.onnx").write_bytes(CNN.read_bytes())
     circuit = c4ml.compile(tmp_path / "model.onnx", effort="fast", verify=False)
