@@ -1,7 +1,9 @@
 """`compile`: from a QONNX model to a checked circuit."""
 
+import logging
 import time
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary
 from c4ml_xdsl.transforms.hw_insert_registers import HwInsertRegisters
 from c4ml_xdsl.transforms.hw_schedule_stages import HwScheduleStages
 from c4ml_xdsl.verification import check_levels
+
+logger = logging.getLogger("c4ml_xdsl")
 
 DEFAULT_VECTORS = 256
 LARGEST_DEVICE = 4_000_000
@@ -97,6 +101,7 @@ def compile(
     model: ModelSource,
     *,
     progress: Callable[[str], None] | None = None,
+    expect: Callable[[Mapping[str, float]], None] | None = None,
     dump_ir: str | Path | None = None,
     **options: Any,
 ) -> Circuit:
@@ -105,7 +110,9 @@ def compile(
 
     The options are the fields of `CompileOptions`. The circuit is proved to compute what the integer network says, as
     far as the report tells, and the result is compared with the model on random vectors unless `verify` is False.
-    `progress` is told the name of each phase, `dump_ir` is a folder for the IR after each pass.
+    `progress` is told the name of each phase as it begins, `expect` how many seconds each is expected to take, once
+    that is known. `dump_ir` is a folder for the IR after each pass, in files numbered in their order. The logger `c4ml_xdsl`
+    is told of each phase, and at the level debug how many operations there are after each pass.
 
     Raises ModelFileError, UnsupportedModelError or OptionError where the model can't be compiled, and VerificationError
     where the result isn't what the model computes.
@@ -129,13 +136,18 @@ def compile(
     if given.vectors < 1:
         raise OptionError(f"vectors={given.vectors}", remedy="Give at least 1, or no verification.")
     with without_garbage_collection():
-        return _compile(model, given, progress, None if dump_ir is None else Path(dump_ir))
+        return _compile(model, given, progress, expect, None if dump_ir is None else Path(dump_ir))
 
 
 def _compile(
-    model: ModelSource, options: CompileOptions, progress: Callable[[str], None] | None, dump_ir: Path | None
+    model: ModelSource,
+    options: CompileOptions,
+    progress: Callable[[str], None] | None,
+    expect: Callable[[Mapping[str, float]], None] | None,
+    dump_ir: Path | None,
 ) -> Circuit:
     seconds: dict[str, float] = {}
+    dumped = 0
     context = Context()
 
     @contextmanager
@@ -144,20 +156,32 @@ def _compile(
             progress(name)
         start = time.perf_counter()
         yield
-        seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+        took = time.perf_counter() - start
+        seconds[name] = round(seconds.get(name, 0.0) + took, 4)
+        logger.info("%s: %.3f s", name, took)
+
+    def dump(name: str, module: ModuleOp) -> None:
+        nonlocal dumped
+        if dump_ir is None:
+            return
+        dumped += 1
+        try:
+            dump_ir.mkdir(parents=True, exist_ok=True)
+            write_text(dump_ir / f"{dumped:02}-{name}.mlir", f"{module!s}\n")
+        except OSError as error:
+            raise OptionError(f"{dump_ir} can't be written: {error.strerror}") from error
 
     def run(passes: tuple[ModulePass, ...], module: ModuleOp) -> None:
         for each in passes:
             with phase(each.name):
                 each.apply(context, module)
-            if dump_ir is not None:
-                dump_ir.mkdir(parents=True, exist_ok=True)
-                (dump_ir / f"{len(seconds):02}-{each.name}.mlir").write_text(
-                    f"{module!s}\n", encoding="utf-8", newline="\n"
-                )
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("after %s: %s", each.name, count_operations(module))
+            dump(each.name, module)
 
     with phase("import"):
         module = import_model(load_model(model, options.weights))
+    dump("import", module)
     names = list(graph_of(module).inputs)
     pipeline = options.pipeline()
     reference = Reference(model, options.weights, options.input_type)
@@ -168,7 +192,10 @@ def _compile(
         reference.keep(module.clone())
     run(front[2:], module)
     module.verify()
-    _refuse_too_large(predict(module, options.target, options.effort), options.max_luts)
+    prediction = predict(module, options.target, options.effort)
+    _refuse_too_large(prediction, options.max_luts)
+    if expect is not None:
+        expect(prediction.phases(options.verify))
     lbir = module.clone()
     run(back, module)
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
@@ -245,6 +272,12 @@ def _compile(
         }
     )
     return circuit
+
+
+def count_operations(module: ModuleOp) -> str:
+    """How many operations of each dialect a module has, in words."""
+    counts = Counter(operation.name.split(".")[0] for operation in module.walk() if operation is not module)
+    return ", ".join(f"{count} {dialect}" for dialect, count in sorted(counts.items()))
 
 
 def _refuse_refuted(proofs: list[LayerProof]) -> None:

@@ -7,9 +7,12 @@ where compiled code runs in between: it calls `remove_leftovers` and ends the pr
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -26,14 +29,16 @@ class ScratchFolder(tempfile.TemporaryDirectory[str]):
 
     def __init__(self, prefix: str, parent: str | os.PathLike[str] | None = None):
         """Makes it in `parent`, by default where the platform has its temporary files."""
-        super().__init__(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-        self._remembered = self.name
-        _folders.add(self.name)
+        with _lock:
+            _refuse_while_leaving()
+            super().__init__(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+            _folders.add(self.name)
 
     def cleanup(self) -> None:
         """Removes it."""
         super().cleanup()
-        _folders.discard(self._remembered)
+        if not os.path.exists(self.name):
+            _folders.discard(self.name)
 
 
 @contextmanager
@@ -42,8 +47,10 @@ def worker_threads() -> Generator[ThreadPoolExecutor]:
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         yield pool
-    except BaseException:
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
+        if not isinstance(error, Exception):
+            end_processes()
         raise
     pool.shutdown()
 
@@ -51,30 +58,57 @@ def worker_threads() -> Generator[ThreadPoolExecutor]:
 def run_process(
     command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs a command in a folder and captures what it prints; an interruption ends it. Raises OSError."""
+    """
+    Runs a command in a folder, where its temporary files are too, and captures what it prints.
+
+    An interruption ends it with all that it has started. Raises OSError where it can't be run.
+    """
+    variables = dict(os.environ if environment is None else environment)
+    variables.update(dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
     with _lock:
-        if _leaving:
-            raise InterruptedError("the command is being interrupted")
+        _refuse_while_leaving()
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # compilers start others: one signal ends them all
         )
         _processes.add(process)
     try:
         output, errors = process.communicate()
     except BaseException:
-        process.kill()
-        process.wait()
+        _end(process)
         raise
     finally:
         _processes.discard(process)
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def _refuse_while_leaving() -> None:
+    if _leaving:
+        raise InterruptedError("the command is being interrupted")
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ends a process and all that it has started."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(OSError, subprocess.TimeoutExpired):
+        process.wait(timeout=2)
+
+
+def end_processes() -> None:
+    """Ends all child processes that run."""
+    for process in list(_processes):
+        _end(process)
 
 
 def remove_leftovers() -> None:
@@ -82,12 +116,10 @@ def remove_leftovers() -> None:
     global _leaving
     with _lock:
         _leaving = True
-        processes = list(_processes)
-    for process in processes:
-        with suppress(OSError):
-            process.kill()
-    for process in processes:
-        with suppress(OSError, subprocess.TimeoutExpired):
-            process.wait(timeout=2)
+    end_processes()
     for folder in list(_folders):
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(5):  # a thread may still write there
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.05)
