@@ -28,6 +28,7 @@ from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
 from c4ml_xdsl.reference import Reference, tensors_of_nodes
 from c4ml_xdsl.report import add_outputs, add_proofs, add_registers, layers_of, stages_of_design
+from c4ml_xdsl.text_files import write_text
 from c4ml_xdsl.timing import delay_of_design
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
@@ -111,8 +112,8 @@ def compile(
     The options are the fields of `CompileOptions`. The circuit is proved to compute what the integer network says, as
     far as the report tells, and the result is compared with the model on random vectors unless `verify` is False.
     `progress` is told the name of each phase as it begins, `expect` how many seconds each is expected to take, once
-    that is known. `dump_ir` is a folder for the IR after each pass, in files numbered in their order. The logger `c4ml_xdsl`
-    is told of each phase, and at the level debug how many operations there are after each pass.
+    that is known. `dump_ir` is a folder for the IR after each pass, in numbered files. The logger `c4ml_xdsl` is told
+    how long each phase took, and at the level debug how many operations there are after each pass.
 
     Raises ModelFileError, UnsupportedModelError or OptionError where the model can't be compiled, and VerificationError
     where the result isn't what the model computes.

@@ -23,6 +23,7 @@ from c4ml_xdsl.errors import C4mlError
 
 PACKAGE = "c4ml-xdsl"
 EXTENSIONS = ("c4ml_xdsl.circuits.adder_graph._search", "c4ml_xdsl.circuits.timing._timing")
+PURPOSES = {"_search": "the search for shared adders", "_timing": "the timing analysis"}
 SECONDS = 10
 """What a tool may take to tell its version."""
 
@@ -128,7 +129,7 @@ def _requirements() -> list[Requirement]:
 
 
 def _extension(name: str) -> Finding:
-    purpose = {"_search": "the search for shared adders", "_timing": "the timing analysis"}[name.rsplit(".", 1)[1]]
+    purpose = PURPOSES[name.rsplit(".", 1)[1]]
     try:
         module = import_module(name)
     except ImportError as error:
