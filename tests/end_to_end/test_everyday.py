@@ -22,7 +22,7 @@ from c4ml_xdsl.tools.c4ml_opt import C4mlOptMain
 from c4ml_xdsl.tools.progress import PhaseBar, phase_bar
 
 MODELS = Path(__file__).parent.parent / "models"
-MODEL = MODELS / "bnn_w1a1_bn" / "model.onnx"
+MODEL = MODELS / "cnn1d_pot" / "model.onnx"
 
 
 def run(*arguments: object, status: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -117,7 +117,7 @@ def test_simulate_while_children_compile(tmp_path: Path) -> None:
 
 def test_an_interrupted_package_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between moving the old folder away and the new one to its place, which is when most is at stake."""
-    circuit = c4ml.compile(MODELS / "bnn_w1a1_bn" / "model.onnx", effort="fast", verify=False)
+    circuit = c4ml.compile(MODELS / "cnn1d_pot" / "model.onnx", effort="fast", verify=False)
     target = tmp_path / "out"
     target.mkdir()
     (target / "mine.txt").write_text("mine")
