@@ -1,5 +1,6 @@
 """The command line `c4ml`."""
 
+import io
 import json
 import logging
 import sys
@@ -83,6 +84,9 @@ class _Main(click.Group):
     """Turns our errors into a short message and an exit status, and interruptions into a status alone."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal or file need not have all characters
         with interruptible():
             return self.main(*args, **{"prog_name": "c4ml", **kwargs})
 
