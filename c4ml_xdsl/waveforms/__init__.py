@@ -74,7 +74,7 @@ class Recorder:
         writes its waveforms, isn't installed.
         """
         self.design, self.path, self.name = design, Path(path), simulator
-        self.format = waveform_format(path, simulator)
+        self.format: WaveformFormat = waveform_format(path, simulator)
         if not self.path.parent.is_dir():
             raise OptionError(f"there is no folder {self.path.parent} for the waveform", remedy="Make it first.")
         self._simulator = self._built()

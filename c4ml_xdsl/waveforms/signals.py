@@ -88,6 +88,7 @@ def _layer_group(scope: str, layer: LayerOutput) -> SignalGroup:
 
 def _elements(shape: tuple[int, ...], numbers: Sequence[int], bits: int) -> tuple[Element, ...]:
     """The elements that lie side by side in a signal, the first in the least significant bits."""
-    places = np.unravel_index(np.asarray(numbers, np.int64), shape) if shape else ()
-    indices = np.stack(places, axis=1).tolist() if shape else [[]]
+    indices: list[list[int]] = [[]]
+    if shape:
+        indices = np.stack(np.unravel_index(np.asarray(numbers, np.int64), shape), axis=1).tolist()
     return tuple(Element(tuple(index), (place + 1) * bits - 1, place * bits) for place, index in enumerate(indices))
