@@ -3,12 +3,11 @@
 import io
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +16,20 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 
 from c4ml_xdsl.control_ports import IN_VALID, RESET
-from c4ml_xdsl.errors import InputDataError, OptionError
+from c4ml_xdsl.errors import InputDataError, OptionError, unknown_choice
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
+from c4ml_xdsl.leftovers import ScratchFolder
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
 from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
 from c4ml_xdsl.targets.verilog import print_module
+from c4ml_xdsl.text_files import read_text, write_text
+
+if TYPE_CHECKING:
+    from c4ml_xdsl.reference import Reference
+    from c4ml_xdsl.simulators.recordings import WaveformFormat
+    from c4ml_xdsl.trace import Trace
 
 SimulatorName: TypeAlias = Literal["numpy", "verilator", "icarus"]
 Result: TypeAlias = NDArray[np.float64] | dict[str, NDArray[np.float64]]
@@ -42,7 +48,8 @@ class NumpySimulator:
 
     def __init__(self, module: ModuleOp, top: str, ports: list[Port], latency: int = 0):
         """A design whose outputs answer the inputs of `latency` cycles before."""
-        self.interpreter, self.top, self.ports, self.latency = HwInterpreter(module), top, ports, latency
+        self.module, self.interpreter = module, HwInterpreter(module)
+        self.top, self.ports, self.latency = top, ports, latency
 
     def run(self, inputs: Mapping[str, Integers]) -> dict[str, Integers]:
         """The outputs of a batch, computed in chunks."""
@@ -78,24 +85,28 @@ def given_stream(inputs: Mapping[str, Integers], ports: Sequence[Port], latency:
 
 
 def build_simulator(
-    name: str, sources: Mapping[str, str], top: str, ports: list[Port], interface: Interface = COMBINATIONAL
+    name: str,
+    sources: Mapping[str, str],
+    top: str,
+    ports: list[Port],
+    interface: Interface = COMBINATIONAL,
+    waveform: "WaveformFormat | None" = None,
 ) -> Simulator:
-    """An RTL simulator by name; raises OptionError for unknown names."""
+    """An RTL simulator by name, which records a waveform if it is told to; raises OptionError for unknown names."""
     if name == "verilator":
         from c4ml_xdsl.simulators.verilator import VerilatorSimulator
 
-        return VerilatorSimulator(sources, top, ports, interface)
+        return VerilatorSimulator(sources, top, ports, interface, waveform)
     if name == "icarus":
         from c4ml_xdsl.simulators.icarus import IcarusSimulator
 
-        return IcarusSimulator(sources, top, ports, interface)
-    raise OptionError(f"unknown simulator {name}", remedy="Choose numpy, verilator or icarus.")
+        return IcarusSimulator(sources, top, ports, interface, waveform)
+    raise unknown_choice("simulator", name, ("numpy", "verilator", "icarus"))
 
 
-def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> Result:
-    """Values in the model's units through a simulator; one sample without a batch axis gives one result without it."""
+def arrays_of(ports: Sequence[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    """Values by the tensors of the input ports; raises InputDataError for others."""
     ins = [port for port in ports if port.direction == "input"]
-    outs = [port for port in ports if port.direction == "output"]
     given = dict(x) if isinstance(x, Mapping) else {ins[0].tensor: x}
     missing = [port.tensor for port in ins if port.tensor not in given]
     unknown = [name for name in given if name not in {port.tensor for port in ins}]
@@ -104,12 +115,23 @@ def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mappin
             f"the inputs {', '.join(missing or unknown)} are {'missing' if missing else 'unknown'}",
             remedy=f"Give a dict with: {', '.join(port.tensor for port in ins)}",
         )
-    arrays = {port.tensor: np.asarray(given[port.tensor]) for port in ins}
-    single = all(port.is_single(arrays[port.tensor]) for port in ins)
-    integers = {port.tensor: port.integers(arrays[port.tensor]) for port in ins}
+    return {port.tensor: np.asarray(given[port.tensor]) for port in ins}
+
+
+def integers_of(ports: Sequence[Port], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Integers]:
+    """Values in the model's units as the ports' integers; raises InputDataError for what is none."""
+    integers = {port.tensor: port.integers(arrays[port.tensor]) for port in ports if port.direction == "input"}
     if len({len(each) for each in integers.values()}) != 1:
         raise InputDataError("the inputs have different numbers of samples")
-    results = simulator.run(integers)
+    return integers
+
+
+def run_on_values(simulator: Simulator, ports: list[Port], x: ArrayLike | Mapping[str, ArrayLike]) -> Result:
+    """Values in the model's units through a simulator; one sample without a batch axis gives one result without it."""
+    outs = [port for port in ports if port.direction == "output"]
+    arrays = arrays_of(ports, x)
+    single = all(port.is_single(arrays[port.tensor]) for port in ports if port.direction == "input")
+    results = simulator.run(integers_of(ports, arrays))
     values = {port.tensor: port.values(results[port.tensor]) for port in outs}
     if single:
         values = {name: value[0] for name, value in values.items()}
@@ -132,21 +154,55 @@ class Circuit:
     ports: list[Port]
     report: dict[str, Any]
     interface: Interface = COMBINATIONAL
+    tensors: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The model's name for the output of each of its nodes, by what the node is called."""
+    reference: "Reference | None" = field(default=None, repr=False)
+    """The model itself, where it is at hand."""
     _simulators: dict[str, Simulator] = field(default_factory=dict[str, Simulator], repr=False)
 
-    def __call__(self, x: ArrayLike | Mapping[str, ArrayLike], simulator: SimulatorName = "numpy") -> Result:
+    def __call__(
+        self,
+        x: ArrayLike | Mapping[str, ArrayLike],
+        simulator: SimulatorName = "numpy",
+        waveform: str | os.PathLike[str] | None = None,
+    ) -> Result:
         """
         The network's outputs for one sample or a batch, bit-exact. Several tensors are dicts by tensor name.
 
-        Raises InputDataError for data of another shape, SimulatorUnavailableError where the simulator isn't installed.
+        `waveform` is a file for all signals, `.vcd` or, from icarus and verilator, `.fst`; lists of the signals, layer
+        by layer, are written beside it.
+
+        Raises InputDataError for data of another shape, SimulatorUnavailableError where the simulator isn't installed,
+        OptionError for a waveform that can't be written.
         """
-        return run_on_values(self.simulator(simulator), self.ports, x)
+        if waveform is None:
+            return run_on_values(self.simulator(simulator), self.ports, x)
+        from c4ml_xdsl.layer_outputs import layer_outputs
+        from c4ml_xdsl.waveforms import RecordedDesign, Recorder
+
+        layers = layer_outputs(self.lbir, self.hw, self.top, self.tensors)
+        design = RecordedDesign(self.top, self.ports, self.interface, layers, self.sources, self.hw)
+        return run_on_values(Recorder(design, simulator, waveform), self.ports, x)
 
     def integers(self, x: ArrayLike, simulator: SimulatorName = "numpy") -> Integers:
         """The output port's integers (samples, elements) for values of a single input."""
         first = next(port for port in self.ports if port.direction == "input")
         results = self.simulator(simulator).run({first.tensor: first.integers(x)})
         return next(iter(results.values()))
+
+    def trace(self, x: ArrayLike | Mapping[str, ArrayLike]) -> "Trace":
+        """
+        Every tensor of each level for one sample or a batch: `model` in its own units, `lbir` and `hw` as integers.
+
+        All have an axis of samples in front. `print(circuit.trace(x))` is a table of them, `.first_difference()` names
+        the first one that differs between two levels. Raises InputDataError for data of another shape.
+        """
+        from c4ml_xdsl.trace import trace
+
+        arrays = arrays_of(self.ports, x)
+        integers = integers_of(self.ports, arrays)
+        ins = (port for port in self.ports if port.direction == "input")
+        return trace(self, integers, {port.tensor: port.samples(arrays[port.tensor]) for port in ins})
 
     def simulator(self, name: str) -> Simulator:
         """A simulator of the design, built at its first use."""
@@ -189,21 +245,26 @@ class Circuit:
             raise OptionError(f"{target} is a file", remedy="Give a folder to write to.")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-                new = Path(scratch) / "new"
+            with ScratchFolder(f".{target.name}.", target.parent) as scratch:
+                new, old = Path(scratch) / "new", Path(scratch) / "old"
                 (new / "rtl").mkdir(parents=True)
                 for name, text in self.sources.items():
-                    (new / "rtl" / name).write_text(text)
-                (new / "ports.json").write_text(json.dumps(self.ports_json, indent=2) + "\n")
-                (new / "report.json").write_text(json.dumps(self.report, indent=2) + "\n")
-                (new / "report.html").write_text(render(self.report, self.ports_json), encoding="utf-8", newline="\n")
-                (new / "lbir.mlir").write_text(f"{self.lbir}\n")
+                    write_text(new / "rtl" / name, text)
+                write_text(new / "ports.json", json.dumps(self.ports_json, indent=2) + "\n")
+                write_text(new / "report.json", json.dumps(self.report, indent=2) + "\n")
+                write_text(new / "report.html", render(self.report, self.ports_json))
+                write_text(new / "lbir.mlir", f"{self.lbir!s}\n")
                 with io.StringIO() as text, without_garbage_collection():
                     HwMlirTarget().emit(Context(), self.hw, text)
-                    (new / "hw.mlir").write_text(text.getvalue())
-                if target.exists():
-                    target.rename(Path(scratch) / "old")
-                new.rename(target)
+                    write_text(new / "hw.mlir", text.getvalue())
+                try:
+                    if target.exists():
+                        target.rename(old)
+                    new.rename(target)
+                except BaseException:  # an interruption too leaves the one or the other
+                    if old.exists() and not target.exists():
+                        old.rename(target)
+                    raise
         except OSError as error:
             raise OptionError(f"{target} can't be written: {error.strerror}") from error
 
@@ -212,9 +273,9 @@ def load_circuit_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, str],
     """Verilog by file name, the port map and the ports of a folder; raises InputDataError where it is none."""
     path = Path(folder)
     try:
-        port_map = json.loads((path / "ports.json").read_text())
+        port_map = json.loads(read_text(path / "ports.json"))
         ports = [Port.from_json(entry) for entry in port_map["ports"] if entry["tensor"] is not None]
-        sources = {file.name: file.read_text() for file in sorted((path / "rtl").glob("*.v"))}
+        sources = {file.name: read_text(file) for file in sorted((path / "rtl").glob("*.v"))}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputDataError(
             f"{path} is no folder that c4ml compile wrote: {error}", remedy="Compile the model first."

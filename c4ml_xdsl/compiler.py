@@ -1,7 +1,9 @@
 """`compile`: from a QONNX model to a checked circuit."""
 
+import logging
 import time
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,15 +17,18 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.adder_graph.budget import Effort
 from c4ml_xdsl.circuits.cost import TARGETS, Target
-from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError
+from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError, nearest, unknown_choice
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.interpreters.qonnx import graph_of
+from c4ml_xdsl.layer_outputs import layer_outputs
 from c4ml_xdsl.ports import interface_of, ports_of
 from c4ml_xdsl.prediction import Prediction, predict
 from c4ml_xdsl.proofs import LayerProof, prove, prove_pipeline
+from c4ml_xdsl.reference import Reference, tensors_of_nodes
 from c4ml_xdsl.report import (
+    add_outputs,
     add_proofs,
     add_registers,
     critical_path,
@@ -34,12 +39,15 @@ from c4ml_xdsl.report import (
 )
 from c4ml_xdsl.strategies import OWN_STRATEGIES, require_known
 from c4ml_xdsl.tensors import quantiser_ranges, tensors_of
+from c4ml_xdsl.text_files import write_text
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import convert_graph
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary
 from c4ml_xdsl.transforms.hw_insert_registers import HwInsertRegisters
 from c4ml_xdsl.transforms.hw_schedule_stages import HwScheduleStages
 from c4ml_xdsl.verification import check_levels
+
+logger = logging.getLogger("c4ml_xdsl")
 
 DEFAULT_VECTORS = 256
 LARGEST_DEVICE = 4_000_000
@@ -48,6 +56,14 @@ REPORT_VERSION = 1
 """The version of what report.json holds, as report_schema.json says it."""
 MOST_CYCLES = 1000
 """The longest latency that can be asked for; no network has so many levels of logic."""
+
+
+CHOICES = {
+    "minimize": ("area", "delay", "balanced"),
+    "target": TARGETS,
+    "effort": ("fast", "normal", "max"),
+}
+"""The values of the options that have a few."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,7 @@ def compile(
     model: ModelSource,
     *,
     progress: Callable[[str], None] | None = None,
+    expect: Callable[[Mapping[str, float]], None] | None = None,
     dump_ir: str | Path | None = None,
     **options: Any,
 ) -> Circuit:
@@ -106,22 +123,23 @@ def compile(
 
     The options are the fields of `CompileOptions`. The circuit is proved to compute what the integer network says, as
     far as the report tells, and the result is compared with the model on random vectors unless `verify` is False.
-    `progress` is told the name of each phase, `dump_ir` is a folder for the IR after each pass.
+    `progress` is told the name of each phase as it begins, `expect` how many seconds each is expected to take, once
+    that is known. `dump_ir` is a folder for the IR after each pass, in numbered files. The logger `c4ml_xdsl` is told
+    how long each phase took, and at the level debug how many operations there are after each pass.
 
     Raises ModelFileError, UnsupportedModelError or OptionError where the model can't be compiled, and VerificationError
     where the result isn't what the model computes.
     """
-    try:
-        given = CompileOptions(**options)
-    except TypeError as error:
-        raise OptionError(f"compile: {error}".replace("CompileOptions.__init__() ", "")) from error
-    for name, allowed in (
-        ("minimize", ("area", "delay", "balanced")),
-        ("target", TARGETS),
-        ("effort", ("fast", "normal", "max")),
-    ):
+    fields = CompileOptions.__dataclass_fields__
+    for name in options:
+        if name not in fields:
+            meant = nearest(name, fields)
+            remedy = f"Did you mean {meant}?" if meant else f"Options are: {', '.join(fields)}."
+            raise OptionError(f"compile: unexpected option {name}", remedy=remedy)
+    given = CompileOptions(**options)
+    for name, allowed in CHOICES.items():
         if getattr(given, name) not in allowed:
-            raise OptionError(f"{name}={getattr(given, name)!r}", remedy=f"Choose one of {', '.join(allowed)}.")
+            raise unknown_choice(name, getattr(given, name), allowed)
     require_known(given.strategy)
     if given.clock_ns is not None and given.latency is not None:
         raise OptionError("both clock_ns and latency", remedy="Give the clock and get the latency, or the other way.")
@@ -132,13 +150,18 @@ def compile(
     if given.vectors < 1:
         raise OptionError(f"vectors={given.vectors}", remedy="Give at least 1, or no verification.")
     with without_garbage_collection():
-        return _compile(model, given, progress, None if dump_ir is None else Path(dump_ir))
+        return _compile(model, given, progress, expect, None if dump_ir is None else Path(dump_ir))
 
 
 def _compile(
-    model: ModelSource, options: CompileOptions, progress: Callable[[str], None] | None, dump_ir: Path | None
+    model: ModelSource,
+    options: CompileOptions,
+    progress: Callable[[str], None] | None,
+    expect: Callable[[Mapping[str, float]], None] | None,
+    dump_ir: Path | None,
 ) -> Circuit:
     seconds: dict[str, float] = {}
+    dumped = 0
     context = Context()
 
     @contextmanager
@@ -147,30 +170,48 @@ def _compile(
             progress(name)
         start = time.perf_counter()
         yield
-        seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+        took = time.perf_counter() - start
+        seconds[name] = round(seconds.get(name, 0.0) + took, 4)
+        logger.info("%s: %.3f s", name, took)
+
+    def dump(name: str, module: ModuleOp) -> None:
+        nonlocal dumped
+        if dump_ir is None:
+            return
+        dumped += 1
+        try:
+            dump_ir.mkdir(parents=True, exist_ok=True)
+            write_text(dump_ir / f"{dumped:02}-{name}.mlir", f"{module!s}\n")
+        except OSError as error:
+            raise OptionError(f"{dump_ir} can't be written: {error.strerror}") from error
 
     def run(passes: tuple[ModulePass, ...], module: ModuleOp) -> None:
         for each in passes:
             with phase(each.name):
                 each.apply(context, module)
-            if dump_ir is not None:
-                dump_ir.mkdir(parents=True, exist_ok=True)
-                (dump_ir / f"{len(seconds):02}-{each.name}.mlir").write_text(f"{module}\n")
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("after %s: %s", each.name, count_operations(module))
+            dump(each.name, module)
 
     with phase("import"):
         module = import_model(load_model(model, options.weights))
+    dump("import", module)
     names = list(graph_of(module).inputs)
     pipeline = options.pipeline()
-    graph: ModuleOp | None = None
+    reference = Reference(model, options.weights, options.input_type)
     front, back = pipeline.to_lbir(), pipeline.to_hw()
     run(front[:2], module)
+    tensors = tensors_of_nodes(graph_of(module))
     if options.verify:
-        graph = module.clone()
+        reference.keep(module.clone())
     run(front[2:-1], module)
     quantisers = quantiser_ranges(module)
     run(front[-1:], module)
     module.verify()
-    _refuse_too_large(predict(module, options.target, options.effort), options.max_luts)
+    prediction = predict(module, options.target, options.effort)
+    _refuse_too_large(prediction, options.max_luts)
+    if expect is not None:
+        expect(prediction.phases(options.verify))
     lbir = module.clone()
     run(back, module)
     tops = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)]
@@ -205,13 +246,14 @@ def _compile(
         add_registers(module, pipeline, layers, stages, totals)
         critical = critical_stage(stages)
         top = [each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp)][-1]
-    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top))
+    circuit = Circuit(lbir, module, top.sym_name.data, ports_of(top), {}, interface_of(top), tensors, reference)
+    add_outputs(layers, layer_outputs(lbir, module, circuit.top, tensors))
     with phase("verilog"):
         lines = sum(text.count("\n") for text in circuit.sources.values())
     verified: list[dict[str, Any]] = []
-    if graph is not None:
+    if options.verify:
         with phase("verify"):
-            verified = check_levels(graph, circuit, options.vectors)
+            verified = check_levels(reference.module, circuit, options.vectors)
     entries = {
         direction: [p.to_json() for p in circuit.ports if p.direction == direction] for direction in ("input", "output")
     }
@@ -251,6 +293,12 @@ def _compile(
         }
     )
     return circuit
+
+
+def count_operations(module: ModuleOp) -> str:
+    """How many operations of each dialect a module has, in words."""
+    counts = Counter(operation.name.split(".")[0] for operation in module.walk() if operation is not module)
+    return ", ".join(f"{count} {dialect}" for dialect, count in sorted(counts.items()))
 
 
 def _refuse_refuted(proofs: list[LayerProof]) -> None:

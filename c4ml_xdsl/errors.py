@@ -5,6 +5,9 @@ exit status, a Python caller can catch it by kind. A message names the node, ten
 `remedy` says what to do about it.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class C4mlError(Exception):
     """
@@ -48,6 +51,20 @@ class OptionError(C4mlError):
 
 class StrategyError(C4mlError):
     """A lowering strategy of another package can't be loaded, failed, or left a layer that isn't valid."""
+
+
+def nearest(given: str, known: Iterable[str]) -> str | None:
+    """The name that a misspelt one was most likely meant to be, None where none is like it."""
+    matches = difflib.get_close_matches(given.lower(), list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def unknown_choice(option: str, given: object, choices: Iterable[str]) -> OptionError:
+    """The error for a value that is none of an option's choices, with the one that is nearest."""
+    allowed = list(choices)
+    meant = nearest(given, allowed) if isinstance(given, str) else None
+    guess = "" if meant is None else f"Did you mean {meant}? "
+    return OptionError(f"{option}={given!r}", remedy=f"{guess}Choose one of {', '.join(allowed)}.")
 
 
 class InputDataError(C4mlError):

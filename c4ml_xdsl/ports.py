@@ -72,12 +72,7 @@ class Port:
 
         Takes one sample of the port's shape, or a batch of them; raises InputDataError for others.
         """
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise InputDataError(f"{self.tensor}: values must be numbers, not {array.dtype}")
-        if not np.all(np.isfinite(array)):
-            raise InputDataError(f"{self.tensor}: some values are infinite or not a number")
-        array = self.batch(array).astype(np.float32)
+        array = self._float32(values)
         scale, zero = self._spread(self.scale), self._spread(self.zero_point)
         if np.all(scale == scale.astype(np.float32)) and np.all(zero == zero.astype(np.float32)):
             quotient = (array / scale.astype(np.float32) + zero.astype(np.float32)).astype(np.float64)
@@ -85,7 +80,25 @@ class Port:
             quotient = array / scale + zero
         if self.bipolar:
             return (array >= 0).astype(np.int64)
-        return ROUNDINGS[self.rounding](np.clip(quotient, self.minimum, self.maximum)).astype(np.int64)
+        return self._rounded(quotient)
+
+    def decided(self, values: ArrayLike) -> NDArray[np.bool_]:
+        """For each sample whether float64 quantises it to the same integers, so that float error decides nothing."""
+        quotient = self._float32(values) / self._spread(self.scale) + self._spread(self.zero_point)
+        return np.all(self.bipolar | (self._rounded(quotient) == self.integers(values)), axis=1)
+
+    def _float32(self, values: ArrayLike) -> NDArray[np.float32]:
+        """Values as (samples, elements); raises InputDataError for what are none."""
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise InputDataError(f"{self.tensor}: values must be numbers, not {array.dtype}")
+        if not np.all(np.isfinite(array)):
+            raise InputDataError(f"{self.tensor}: some values are infinite or not a number")
+        return self.batch(array).astype(np.float32)
+
+    def _rounded(self, quotient: NDArray[Any]) -> Integers:
+        clipped = np.clip(quotient, self.minimum, self.maximum)
+        return ROUNDINGS[self.rounding](clipped).astype(np.int64)
 
     def representatives(self, integers: Integers) -> Values:
         """
@@ -111,6 +124,11 @@ class Port:
             f"{self.tensor}: got the shape {list(array.shape)}",
             remedy=f"Give one sample of the shape {list(self.shape)}, or a batch of them.",
         )
+
+    def samples(self, array: NDArray[Any]) -> NDArray[Any]:
+        """A sample or a batch of samples as (samples, *shape)."""
+        flat = self.batch(array)
+        return flat.reshape(len(flat), *self.shape)
 
     def is_single(self, array: NDArray[Any]) -> bool:
         """Whether an array is one sample without a batch axis."""

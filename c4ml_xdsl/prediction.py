@@ -25,6 +25,23 @@ MEGABYTES_AT_LEAST, MEGABYTES_AN_ADDER, MEGABYTES_A_WIRE = 75.0, 0.0095, 0.0005
 """What a module's adders take once, and what an instance's inputs take each."""
 SECONDS_A_MICROSECOND = 1.25e-6
 """What the search's budget calls a microsecond, in seconds."""
+SHARES = {
+    "lbir-unroll-neurons": 0.03,
+    "neuron-fold-offsets": 0.12,
+    "neuron-tabulate": 0.02,
+    "neuron-compress-sums": 0.02,
+    "neuron-expand-sums": 0.04,
+    "convert-neuron-to-hw": 0.16,
+    "comb-simplify": 0.07,
+    "hw-legalize-names": 0.02,
+    "estimate": 0.18,
+    "prove": 0.2,
+    "verilog": 0.05,
+}
+"""What the phases behind the prediction take of the time without the search, about."""
+VERIFYING = 0.12
+"""What the self-check takes beyond that."""
+SEARCHING = "neuron-share-sums"
 SHARED = 0.8
 """Of the LUT sites of sums so many are left where they share adders: 0.74 to 0.84 in the benchmarks."""
 
@@ -73,8 +90,21 @@ class Prediction:
     @property
     def seconds(self) -> float:
         """Seconds for a compile without its self-check, on this machine's cores."""
+        return round(self._building() + self._search(), 1)
+
+    def phases(self, verify: bool) -> dict[str, float]:
+        """The seconds by phase, of those that come behind the prediction; what an option leaves out is in it too."""
+        building = self._building()
+        seconds = {phase: building * share for phase, share in SHARES.items()}
+        seconds[SEARCHING] = self._search()
+        if verify:
+            seconds["verify"] = building * VERIFYING
+        return seconds
+
+    def _building(self) -> float:
+        """Seconds for all but the search."""
         adders, wires = sum(layer.once for layer in self.layers), sum(layer.wires for layer in self.layers)
-        return round(SECONDS_AT_LEAST + SECONDS_AN_ADDER * adders + SECONDS_A_WIRE * wires + self._search(), 1)
+        return SECONDS_AT_LEAST + SECONDS_AN_ADDER * adders + SECONDS_A_WIRE * wires
 
     def _search(self) -> float:
         """Seconds of the search for shared adders: groups of sums are searched at the same time."""

@@ -12,6 +12,7 @@ from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.estimates import estimate
+from c4ml_xdsl.layer_outputs import LayerOutput
 from c4ml_xdsl.proofs import LayerProof, PipelineProof
 from c4ml_xdsl.stages import stages_of
 from c4ml_xdsl.timing import DesignTiming, Step
@@ -181,3 +182,11 @@ def add_proofs(layers: list[dict[str, Any]], proofs: Sequence[LayerProof]) -> di
         "proved": sum(proof.status == "proved" for proof in proofs),
         "reasons": [reason for proof in proofs for reason in proof.reasons],
     }
+
+
+def add_outputs(layers: Sequence[dict[str, Any]], outputs: Sequence[LayerOutput]) -> None:
+    """Adds `output` to each layer's entry: the tensor that its instances give, and how it lies in their ports."""
+    known = {output.module: output for output in outputs}
+    for layer in layers:
+        if layer["name"] in known:
+            layer["output"] = known[layer["name"]].to_json()

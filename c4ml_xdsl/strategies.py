@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from c4ml_xdsl.circuits.cost import Target
-from c4ml_xdsl.errors import OptionError, StrategyError
+from c4ml_xdsl.errors import OptionError, StrategyError, unknown_choice
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -91,7 +91,7 @@ def known_strategies() -> tuple[str, ...]:
 def require_known(name: str) -> None:
     """Raises OptionError, with the names that there are, for another one."""
     if name not in OWN_STRATEGIES and name not in (known := known_strategies()):
-        raise OptionError(f"strategy={name!r}", remedy=f"Choose one of {', '.join(known)}.")
+        raise unknown_choice("strategy", name, known)
 
 
 def load_strategy(name: str) -> Strategy:

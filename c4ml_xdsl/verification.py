@@ -1,23 +1,22 @@
 """Compares the levels of a design on the same vectors: model = lbir = hw = RTL."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
-from c4ml_xdsl.circuit import Circuit, Simulator, given_stream
-from c4ml_xdsl.dialects import lbir
+from c4ml_xdsl.circuit import Circuit, Simulator
+from c4ml_xdsl.differences import difference, differing, integer_difference
 from c4ml_xdsl.errors import VerificationError
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
-from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, unpack
+from c4ml_xdsl.layer_outputs import layer_outputs, network_names
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import Port
-from c4ml_xdsl.stages import stages_of
-from c4ml_xdsl.transforms.convert_neuron_to_hw import AXES, NODE
+from c4ml_xdsl.trace import trace_hw
 
 SEED = 20260101
 
@@ -41,99 +40,67 @@ def reference_values(
 
 def compare_reference(
     graph: ModuleOp, circuit: Circuit, vectors: Mapping[str, Integers], results: Mapping[str, Integers]
-) -> int:
+) -> NDArray[np.bool_]:
     """
     The model in float64 against integers of a level; raises VerificationError at the first tensor that differs.
 
-    Returns the samples that differ where a quantiser's input is within float error of a threshold: there exact
+    Marks the samples that differ where a quantiser's input is within float error of a threshold: there exact
     arithmetic decides, not the float execution.
     """
     ambiguous = np.zeros(len(next(iter(vectors.values()))), np.bool_)
     expected = reference_values(graph, circuit.ports, vectors, ambiguous)
-    undecided = 0
+    undecided = np.zeros_like(ambiguous)
     for port in circuit.ports:
         if port.direction == "output":
+            step = 1.0 if port.after else float(np.min(np.abs(port.scale)))
             got = port.values(results[port.tensor])
             want = np.asarray(expected[port.tensor], np.float64).reshape(got.shape)
-            step = 1.0 if port.after else float(np.min(np.abs(port.scale)))
-            tolerance = 1e-3 * step + 1e-6 * np.abs(want)
-            differs = np.any((np.abs(got - want) > tolerance).reshape(len(got), -1), axis=1)
-            undecided = max(undecided, int(np.sum(differs & ambiguous)))
-            wrong = np.flatnonzero(differs & ~ambiguous)
-            if wrong.size:
-                first = int(wrong[0])
-                raise VerificationError(
-                    f"{port.tensor}: lbir differs from the model in {wrong.size} of {len(got)} samples, "
-                    f"first in sample {first}: {_short(got[first])} instead of {_short(want[first])}"
-                )
-
+            differs = differing(got, want, step)
+            found = difference(port.tensor, "the model", "lbir", got, want, differs, ambiguous)
+            if found is not None:
+                raise VerificationError(str(found))
+            undecided |= differs.reshape(len(got), -1).any(axis=1) & ambiguous
     return undecided
 
 
 def compare_integers(level: str, before: str, got: Mapping[str, Integers], want: Mapping[str, Integers]) -> None:
     """Two levels' integers by tensor name; raises VerificationError at the first tensor that differs."""
     for name, expected in want.items():
-        if name not in got:
-            continue
-        actual = got[name].reshape(len(expected), -1)
-        expected = expected.reshape(len(expected), -1)
-        wrong = np.flatnonzero(np.any(actual != expected, axis=1))
-        if wrong.size:
-            first = int(wrong[0])
-            raise VerificationError(
-                f"{name}: {level} differs from {before} in {wrong.size} of {len(expected)} samples, first in sample "
-                f"{first}: {_short(actual[first])} instead of {_short(expected[first])}"
-            )
+        if name in got:
+            found = integer_difference(name, before, level, got[name], expected)
+            if found is not None:
+                raise VerificationError(str(found))
 
 
 def run_hw_layers(
-    circuit: Circuit, vectors: Mapping[str, Integers], expected: Mapping[str, Integers]
+    circuit: Circuit, vectors: Mapping[str, Integers], expected: Mapping[SSAValue, Integers]
 ) -> dict[str, Integers]:
     """
-    The hw level's outputs, its layers compared with those of lbir on the way.
+    The hw level's outputs, its layers compared with the network's values on the way.
 
-    Raises VerificationError at the first layer that differs.
+    Raises VerificationError at the first layer that differs, by the name of its node.
     """
-    layers = [op for op in lbir_interpreter.network_of(circuit.lbir).body.block.ops if isinstance(op, lbir.LayerOp)]
-    counts = Counter(layer.label for layer in layers if layer.node is not None)
-    # names in a model need not be unique: what two layers are called says nothing of either
-    ranges = {layer.label: lbir.range_of(layer.results[0]) for layer in layers if counts[layer.label] == 1}
-    interpreter = HwInterpreter(circuit.hw)
-    trace: dict[str, list[Value]] = {}
-    ins = [port for port in circuit.ports if port.direction == "input"]
-    samples, latency = len(next(iter(vectors.values()))), circuit.interface.latency
-    given = given_stream(vectors, ins, latency)
-    outputs = interpreter.run(circuit.top, given, trace)
-    for name, rows in trace.items():
-        attributes = interpreter.modules[name].attributes
-        node, axes = attributes.get(NODE), attributes.get(AXES)
-        if not isinstance(node, StringAttr) or node.data not in expected or node.data not in ranges:
-            continue
-        want, element = expected[node.data], ranges[node.data]
-        if isinstance(axes, lbir.NumbersAttr):
-            want = want.transpose(0, *(axis + 1 for axis in axes.data))
-        size = want[0].size // len(rows)
-        stage = stages_of(interpreter.modules[name])[1]
-        got = np.concatenate([unpack(row, size, element.bits, element.signed) for row in rows], axis=1)
-        got = got[stage : stage + samples]
-        compare_integers("hw", "lbir", {node.data: got}, {node.data: want})
-    return {
-        port.tensor: unpack(outputs[port.name], port.elements, port.bits, port.signed)[latency:]
-        for port in circuit.ports
-        if port.direction == "output"
-    }
+    layers = layer_outputs(circuit.lbir, circuit.hw, circuit.top, {})
+    rows, outputs = trace_hw(circuit.hw, circuit.top, circuit.ports, circuit.interface.latency, layers, vectors)
+    names = network_names(lbir_interpreter.network_of(circuit.lbir), {})
+    want = {names[value]: tensor for value, tensor in expected.items()}
+    for layer in layers:
+        found = integer_difference(layer.node, "lbir", "hw", layer.tensor_of(rows[layer.module]), want[layer.tensor])
+        if found is not None:
+            raise VerificationError(str(found))
+    return outputs
 
 
 def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> list[dict[str, Any]]:
     """Compares model, lbir and hw on random vectors; the entries say what was compared."""
     vectors = vectors_for(circuit.ports, samples)
-    lbir_trace: dict[str, Integers] = {}
-    lbir_results = lbir_interpreter.run(circuit.lbir, vectors, lbir_trace)
+    tensors: dict[SSAValue, Integers] = {}
+    lbir_results = lbir_interpreter.run(circuit.lbir, vectors, tensors.__setitem__)
     undecided = compare_reference(graph, circuit, vectors, lbir_results)
-    hw_results = run_hw_layers(circuit, vectors, lbir_trace)
+    hw_results = run_hw_layers(circuit, vectors, tensors)
     compare_integers("hw", "lbir", hw_results, lbir_results)
     return [
-        {"reference": "qonnx", "level": "lbir", "vectors": samples, "seed": SEED, "ambiguous": undecided},
+        {"reference": "qonnx", "level": "lbir", "vectors": samples, "seed": SEED, "ambiguous": int(undecided.sum())},
         {"reference": "lbir", "level": "hw", "vectors": samples, "seed": SEED},
     ]
 
@@ -144,8 +111,3 @@ def check_rtl(circuit: Circuit, simulator: Simulator, name: str, samples: int) -
     want = circuit.simulator("numpy").run(vectors)
     compare_integers(f"RTL in {name}", "hw", simulator.run(vectors), want)
     return {"reference": "hw", "level": f"rtl ({name})", "vectors": samples, "seed": SEED}
-
-
-def _short(values: Any) -> str:
-    flat = np.asarray(values).reshape(-1)
-    return str([round(float(each), 6) for each in flat[:4]]) + ("…" if flat.size > 4 else "")

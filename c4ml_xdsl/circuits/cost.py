@@ -20,7 +20,7 @@ TWO_NS, THREE_NS = 0.94, 1.88
 """From the operands' bit 0 to the result's, of a row of two and of three; its bit i arrives i carry positions later."""
 
 
-def row_operands(target: Target) -> int:
+def row_operands(target: Target) -> Literal[2, 3]:
     """The most operands of a row of adders that takes one site a bit."""
     return 3 if target in ("xilinx", "xilinx7") else 2
 

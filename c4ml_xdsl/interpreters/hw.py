@@ -112,6 +112,17 @@ def unpack(value: Value, elements: int, bits: int, signed: bool) -> Integers:
     return unsigned - ((unsigned >> (bits - 1)) << bits) if signed else unsigned
 
 
+Instance: TypeAlias = tuple[str, ...]
+"""An instance by its path from the module that is run, which is the empty one itself."""
+
+Observer: TypeAlias = Callable[[Sequence[Instance], SSAValue, Value], None]
+"""
+Is told every value of every instance as it is computed: inputs first, then results.
+
+The batches of the instances stand one after the other in the value. An instance's results are told outside it too.
+"""
+
+
 class HwInterpreter:
     """Runs the modules of a design; every operation on all samples at once."""
 
@@ -123,14 +134,26 @@ class HwInterpreter:
         self,
         name: str,
         inputs: Mapping[str, Value],
-        trace: dict[str, list[Value]] | None = None,
-        cycles: int | None = None,
+        observe: Observer | None = None,
     ) -> dict[str, Value]:
         """
-        The outputs of a module by port name; `trace` receives its instances' first outputs by module name.
+        The outputs of a module by port name.
 
-        Instances of one module that stand together are run at once, as one larger batch. With `cycles` the batch is
-        made of streams of so many cycles, else it is one stream. Clocks aren't given.
+        The batch is the cycles of one stream. Clocks aren't given.
+        """
+        return self._run(name, inputs, observe, [()])
+
+    def _run(
+        self,
+        name: str,
+        inputs: Mapping[str, Value],
+        observe: Observer | None,
+        instances: Sequence[Instance],
+    ) -> dict[str, Value]:
+        """
+        The outputs of a module for the batches of instances of it, one after the other.
+
+        Instances of one module that stand together in it are run at once too.
         """
         if name not in self.modules:
             raise InputDataError(f"the design has no module {name}")
@@ -140,11 +163,15 @@ class HwInterpreter:
         samples = next((len(value) for value in inputs.values() if not isinstance(value, Packed)), None)
         if samples is None:
             samples = len(next(value.parts[0][1] for value in inputs.values() if isinstance(value, Packed)))
+        cycles = samples // len(instances)
         no_clock = np.zeros(samples, np.int64)
         values: dict[SSAValue, Value] = {
             argument: no_clock if isinstance(argument.type, seq.ClockType) else inputs[port]
             for argument, port in zip(module.body.block.args, names, strict=True)
         }
+        if observe is not None:
+            for argument in module.body.block.args:
+                observe(instances, argument, values[argument])
         operations, dead_after = self._schedule(name)
         position = 0
         while position < len(operations):
@@ -165,13 +192,15 @@ class HwInterpreter:
                         break
                     group.append(following)
                     last += 1
-                self._run_instances(callee, group, values, samples if cycles is None else cycles)
-                if trace is not None:
-                    trace.setdefault(callee, []).extend(values[each.results[0]] for each in group)
+                self._run_instances(callee, group, values, observe, instances)
             elif isinstance(operation, seq.CompRegOp):
-                values[operation.data] = _register(operation, values, samples if cycles is None else cycles)
+                values[operation.data] = _register(operation, values, cycles)
             else:
                 values[operation.results[0]] = evaluate_operation(operation, values, samples)
+            if observe is not None:
+                for each in operations[position:last]:
+                    for result in each.results:
+                        observe(instances, result, values[result])
             for dead in dead_after[position:last]:
                 for value in dead:
                     del values[value]
@@ -179,13 +208,19 @@ class HwInterpreter:
         raise InputDataError(f"{name} has no hw.output")
 
     def _run_instances(
-        self, callee: str, group: Sequence[hw.InstanceOp], values: dict[SSAValue, Value], cycles: int
+        self,
+        callee: str,
+        group: Sequence[hw.InstanceOp],
+        values: dict[SSAValue, Value],
+        observe: Observer | None,
+        instances: Sequence[Instance],
     ) -> None:
         ports = [argument.data for argument in group[0].arg_names]
         given = {
             port: stack([values[instance.operands[index]] for instance in group]) for index, port in enumerate(ports)
         }
-        results = self.run(callee, given, cycles=cycles)
+        inner = [(*outer, each.instance_name.data) for each in group for outer in instances]
+        results = self._run(callee, given, observe, inner)
         for index, port in enumerate(group[0].result_names):
             for instance, value in zip(group, unstack(results[port.data], len(group)), strict=True):
                 values[instance.results[index]] = value

@@ -14,7 +14,8 @@ from c4ml_xdsl.interpreters.neuron import run_layer
 from c4ml_xdsl.numerics.chain import Integers, evaluate
 from c4ml_xdsl.numerics.rounding import RoundingMode, round_shift
 
-Trace = Callable[[SSAValue, Integers], None]
+Observer = Callable[[SSAValue, Integers], None]
+"""Is told every tensor of a network as it is computed: arguments first, then results, each (samples, *its shape)."""
 
 
 def network_of(module: ModuleOp) -> lbir.NetworkOp:
@@ -25,27 +26,23 @@ def network_of(module: ModuleOp) -> lbir.NetworkOp:
     raise InputDataError("the module holds no lbir.network")
 
 
-def run(
-    module: ModuleOp, inputs: Mapping[str, Integers], trace: dict[str, Integers] | None = None
-) -> dict[str, Integers]:
-    """
-    Runs the module's network on integers by the ports' tensor names, each of shape (samples, *the model's shape).
-
-    `trace` receives the result of every layer by the name of its node.
-    """
+def run(module: ModuleOp, inputs: Mapping[str, Integers], observe: Observer | None = None) -> dict[str, Integers]:
+    """Runs the module's network on integers by the ports' tensor names, each of shape (samples, *the model's shape)."""
     network = network_of(module)
     layers = {op.sym_name.data: op for op in module.ops if isinstance(op, neuron.LayerOp)}
     values: dict[SSAValue, Integers] = {}
     for port, argument in zip(network.inputs, network.body.block.args, strict=True):
         given = np.asarray(inputs[port.tensor.data], np.int64)
         values[argument] = given.reshape(-1, *lbir.shape_of(argument))
+        if observe is not None:
+            observe(argument, values[argument])
     for operation in network.body.block.ops:
         if isinstance(operation, lbir.OutputOp):
             break
         result = evaluate_operation(operation, [values[each] for each in operation.operands], layers)
         values[operation.results[0]] = result
-        if trace is not None and isinstance(operation, lbir.LayerOp) and operation.node is not None:
-            trace[operation.label] = result
+        if observe is not None:
+            observe(operation.results[0], result)
     return {
         port.tensor.data: values[value] for port, value in zip(network.outputs, network.output_op.operands, strict=True)
     }

@@ -7,7 +7,7 @@ shape inference and constant folding.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -287,14 +287,23 @@ def _outputs(
     return evaluate_outputs(node, inputs)
 
 
+Observer = Callable[[SSAValue, Array, NDArray[np.bool_]], None]
+"""
+Is told every tensor that depends on the inputs, each (samples, *its shape without the batch axis of 1).
+
+For each sample it is also told whether float error may have decided a step from the node's operands to the tensor.
+"""
+
+
 def _run_part(
     graph: qonnx.GraphOp,
     known: Mapping[SSAValue, Array | None],
     arguments: Mapping[SSAValue, Array],
     dtype: type[np.floating[Any]],
     ambiguous: NDArray[np.bool_] | None,
+    observe: Observer | None = None,
 ) -> list[Array]:
-    """The graph's outputs for samples that run at once."""
+    """The graph's outputs for samples that run at once; `observe` is told nodes' results with what `ambiguous` gets."""
     values: dict[SSAValue, Array | None] = {**known, **arguments}
     for node in graph.body.block.ops:
         if not isinstance(node, qonnx.NodeOp) or all(value in known for value in node.results):
@@ -303,10 +312,15 @@ def _run_part(
         # Data stays in its type where a node has made it of constants, as Where does.
         arrays = [each.astype(dtype, copy=False) if each.dtype.kind == "f" else each for each in arrays]
         values.update(zip(node.results, arrays, strict=True))
-        if ambiguous is not None and isinstance(node, DECISIONS):
-            source = node.operands[0]
-            if source not in known and source not in arguments:
-                _mark_ambiguous(node, [values[each] for each in node.operands], arrays, ambiguous)
+        if ambiguous is not None:
+            marks = np.zeros_like(ambiguous)
+            source = node.operands[0] if isinstance(node, DECISIONS) else None
+            if source is not None and source not in known and source not in arguments:
+                _mark_ambiguous(node, [values[each] for each in node.operands], arrays, marks)
+                ambiguous |= marks
+            if observe is not None:
+                for each, array in zip(node.results, arrays, strict=True):
+                    observe(each, array, marks)
     return [cast(Array, values[each]) for each in graph.outputs.values()]
 
 
@@ -354,6 +368,7 @@ def run(
     *,
     dtype: type[np.floating[Any]] = np.float64,
     ambiguous: NDArray[np.bool_] | None = None,
+    observe: Observer | None = None,
 ) -> dict[str, Array]:
     """
     Runs the module's graph on a batch: a leading axis of samples takes the place of the model's batch axis of 1.
@@ -363,6 +378,8 @@ def run(
     Data is computed in `dtype`; constants stay float32 until they meet it, but quantised ones are their codes times
     their scale without another rounding where `dtype` is float64. Needs static shapes. In `ambiguous`, which
     has one entry a sample, those are marked where a quantiser behind an input's is within float error of a decision.
+    `observe` is told all tensors that are computed of the inputs, each once; it needs `ambiguous` and an axis of
+    samples.
     """
     graph = graph_of(module)
     with np.errstate(over="ignore"):  # beyond float32 lies infinity
@@ -382,17 +399,26 @@ def run(
         elements = sum(math.prod(_sample_shape(value)) for value in (*arguments, *values))
         step = max(1, _ELEMENTS_AT_ONCE // max(1, elements))
     parts: list[list[Array]] = []
+    seen: dict[SSAValue, list[tuple[Array, NDArray[np.bool_]]]] = {}
     for start in range(0, samples, step):
         stop = min(start + step, samples)
         part = {
             value: array[start:stop] if _leads_with_one(value) else array[start] for value, array in arguments.items()
         }
         marks = None if ambiguous is None else ambiguous[start:stop]
-        outputs = _run_part(graph, known, part, dtype, marks)
+
+        def collect(value: SSAValue, array: Array, marked: NDArray[np.bool_]) -> None:
+            own = _of_samples(str(value.name_hint), value, array, len(marked), constant=False)
+            seen.setdefault(value, []).append((own, marked))
+
+        outputs = _run_part(graph, known, part, dtype, marks, None if observe is None else collect)
         parts.append(
             [
                 _of_samples(name, value, array, stop - start, constant=value in known)
                 for (name, value), array in zip(graph.outputs.items(), outputs, strict=True)
             ]
         )
+    for value, pieces in seen.items():
+        assert observe is not None
+        observe(value, np.concatenate([array for array, _ in pieces]), np.concatenate([marked for _, marked in pieces]))
     return {name: np.concatenate(arrays) for name, arrays in zip(graph.outputs, zip(*parts, strict=True), strict=True)}

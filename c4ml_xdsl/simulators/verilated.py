@@ -10,16 +10,16 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from c4ml_xdsl.cache import cache_folder
 from c4ml_xdsl.errors import SimulationError
+from c4ml_xdsl.leftovers import ScratchFolder, run_process, worker_threads
+from c4ml_xdsl.simulators.recordings import WaveformFormat
+from c4ml_xdsl.text_files import read_text, write_text
 
 OPTIMISED_BYTES = 1 << 20
 """Generated C++ up to this size is compiled with optimisation: of more, that takes g++ minutes and saves seconds."""
@@ -30,7 +30,10 @@ MOST_CACHED = 256
 
 TRANSLATE = ("verilator", "--cc", "-O3", "-Wno-fatal", "-Wno-lint", "--output-split", "20000",
              "--output-split-cfuncs", "500")  # fmt: skip
-COMPILE = ("g++", "-std=gnu++17", "-fPIC", "-w")
+COMPILERS = ("g++", "clang++", "c++")
+COMPILE = ("-std=gnu++17", "-fPIC", "-w")
+TRACES = {"vcd": "--trace", "fst": "--trace-fst"}
+"""What Verilator is told to record waveforms."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,19 @@ class Library:
     archive: Path
 
 
+def compiler() -> str | None:
+    """The C++ compiler: `$CXX`, else the first one that is installed; None where there is none."""
+    given = os.environ.get("CXX")
+    return next((name for name in ([given] if given else COMPILERS) if shutil.which(name)), None)
+
+
 def run_tool(command: Sequence[str | Path], folder: Path) -> str:
     """What a command prints; raises SimulationError where it fails."""
     environment = {key: value for key, value in os.environ.items() if key != "VERILATOR_ROOT"}
-    done = subprocess.run(
-        [str(each) for each in command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    try:
+        done = run_process([str(each) for each in command], folder, environment)
+    except OSError as error:
+        raise SimulationError(f"{command[0]} can't be run: {error.strerror or error}") from error
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if line.strip()), "no message")
         raise SimulationError(f"{command[0]} rejected the design: {first[:300]}")
@@ -63,7 +73,7 @@ def compile_objects(folder: Path, sources: Sequence[Path]) -> list[Path]:
     """The objects of C++ sources in a folder, several of them to a translation unit, compiled in parallel."""
     level = "-O1" if sum(path.stat().st_size for path in sources) < OPTIMISED_BYTES else "-O0"
     include = include_folder()
-    flags = [*COMPILE, level, "-I.", f"-I{include}", f"-I{include / 'vltstd'}"]
+    flags = [compiler() or COMPILERS[0], *COMPILE, level, "-I.", f"-I{include}", f"-I{include / 'vltstd'}"]
     units = _units(folder, sources)
 
     def compiled(index: int) -> Path:
@@ -71,7 +81,7 @@ def compile_objects(folder: Path, sources: Sequence[Path]) -> list[Path]:
         run_tool([*flags, "-c", units[index], "-o", result], folder)
         return result
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with worker_threads() as pool:
         return list(pool.map(compiled, range(len(units))))
 
 
@@ -88,7 +98,7 @@ def _units(folder: Path, sources: Sequence[Path]) -> list[Path]:
     units: list[Path] = []
     for index, lines in enumerate(groups):
         units.append(folder / f"unit{index}.cpp")
-        units[-1].write_text("".join(lines))
+        write_text(units[-1], "".join(lines))
     return units
 
 
@@ -103,26 +113,27 @@ def library(name: str, text: str) -> Library:
     own = "library" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:
-        (folder / f"{own}.v").write_text(re.sub(rf"^module {re.escape(name)}\b", f"module {own}", text, flags=re.M))
+        write_text(folder / f"{own}.v", re.sub(rf"^module {re.escape(name)}\b", f"module {own}", text, flags=re.M))
         options = ["--lib-create", own, "--prefix", f"V{own}", "--top-module", own, "--Mdir", "."]
         run_tool([*TRANSLATE, *options, f"{own}.v"], folder)
         _archive(folder / f"{own}.a", compile_objects(folder, sorted(folder.glob("*.cpp"))))
 
     folder = _cached([name, text], [f"{own}.sv", f"{own}.a"], build)
-    wrapper = (folder / f"{own}.sv").read_text()
+    wrapper = read_text(folder / f"{own}.sv")
     return Library(re.sub(rf"^module {own}\b", f"module {name}", wrapper, flags=re.M), folder / f"{own}.a")
 
 
-def runtime() -> Path:
-    """The archive of Verilator's own sources, which every simulation needs; raises SimulationError."""
+def runtime(waveform: WaveformFormat | None = None) -> Path:
+    """The archive of Verilator's own sources, which every simulation (with waveforms) needs; raises SimulationError."""
+    recorder = () if waveform is None else (f"verilated_{waveform}_c.cpp",)
 
     def build(folder: Path) -> None:
-        for name in ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp"):
+        for name in ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp", *recorder):
             if (include_folder() / name).exists():  # versions differ
                 shutil.copy(include_folder() / name, folder)
         _archive(folder / "runtime.a", compile_objects(folder, sorted(folder.glob("*.cpp"))))
 
-    return _cached(["runtime"], ["runtime.a"], build) / "runtime.a"
+    return _cached(["runtime", *recorder], ["runtime.a"], build) / "runtime.a"
 
 
 def _archive(path: Path, objects: Sequence[Path]) -> None:
@@ -132,7 +143,9 @@ def _archive(path: Path, objects: Sequence[Path]) -> None:
 def _cached(key: Sequence[str], kept: Sequence[str], build: Callable[[Path], None]) -> Path:
     """The folder of the cache that holds what `build` leaves in a folder that it is given, built if need be."""
     version = run_tool(["verilator", "--version"], Path.cwd())
-    digest = hashlib.sha256("\0".join([version, *TRANSLATE, *COMPILE, *key]).encode()).hexdigest()[:32]
+    digest = hashlib.sha256("\0".join([version, compiler() or "", *TRANSLATE, *COMPILE, *key]).encode()).hexdigest()[
+        :32
+    ]
     cache = _libraries()
     folder = cache / digest
     if not folder.is_dir():
@@ -140,7 +153,7 @@ def _cached(key: Sequence[str], kept: Sequence[str], build: Callable[[Path], Non
             cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SimulationError(f"{cache} can't be written: {error}. Set C4ML_CACHE to another folder.") from error
-        with tempfile.TemporaryDirectory(prefix="build_", dir=cache) as scratch:
+        with ScratchFolder("build_", cache) as scratch:
             build(Path(scratch))
             result = Path(scratch) / "result"
             result.mkdir()

@@ -1,39 +1,53 @@
 """Runs Verilog through Verilator: the design as a shared library that this process loads."""
 
 import ctypes
-import os
 import re
 import shutil
-import tempfile
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from c4ml_xdsl.control_ports import CLOCK, IN_VALID, OUT_VALID, RESET
 from c4ml_xdsl.errors import SimulationError, SimulatorUnavailableError
+from c4ml_xdsl.leftovers import ScratchFolder, worker_threads
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
-from c4ml_xdsl.simulators.verilated import TRANSLATE, compile_objects, forget_old_libraries, library, run_tool, runtime
+from c4ml_xdsl.simulators.recordings import HALF_PERIOD, WaveformFormat
+from c4ml_xdsl.simulators.verilated import (
+    TRACES,
+    TRANSLATE,
+    compile_objects,
+    compiler,
+    forget_old_libraries,
+    library,
+    run_tool,
+    runtime,
+)
 from c4ml_xdsl.simulators.words import pack, unpack, words_of
+from c4ml_xdsl.text_files import write_text
 
 DRIVER = """
 #include "Vdesign.h"
 #include "verilated.h"
 #include <cstdint>
 #include <cstring>
+{header}
 double sc_time_stamp() {{ return 0; }}
-extern "C" long run(long samples, const uint32_t* in, uint32_t* out) {{
+extern "C" long run(long samples, const uint32_t* in, uint32_t* out, const char* recording) {{
   VerilatedContext context;
+  {recorded}
   Vdesign top(&context);
+  {opened}
   const long latency = {latency};
   long late = -1;
 {reset}
   for (long cycle = 0; cycle < samples + latency; ++cycle) {{
 {before}
     top.eval();
+    {dump}
     if (cycle >= latency) {{
 {after}
       out += {out_words};
@@ -42,10 +56,13 @@ extern "C" long run(long samples, const uint32_t* in, uint32_t* out) {{
     if (cycle + 1 < samples) in += {in_words};  // the last sample is given until it is answered
   }}
   top.final();
+  {closed}
   return late;
 }}
 """
 
+
+LIBRARY = {"win32": "design.dll", "darwin": "design.dylib"}.get(sys.platform, "design.so")
 
 HIERARCHICAL_BYTES = 1 << 20
 """Designs of more Verilog, each module counted as often as it has instances, are built module by module."""
@@ -62,36 +79,59 @@ class VerilatorSimulator:
     """A built design. Building takes seconds, a run microseconds a sample."""
 
     def __init__(
-        self, sources: Mapping[str, str], top: str, ports: Sequence[Port], interface: Interface = COMBINATIONAL
+        self,
+        sources: Mapping[str, str],
+        top: str,
+        ports: Sequence[Port],
+        interface: Interface = COMBINATIONAL,
+        waveform: WaveformFormat | None = None,
     ):
-        """Builds `sources` (text by file name); raises SimulatorUnavailableError or SimulationError."""
-        for tool in ("verilator", "g++"):
-            if shutil.which(tool) is None:
+        """
+        Builds `sources` (text by file name); raises SimulatorUnavailableError or SimulationError.
+
+        With `waveform`, each run records all signals: `recording` is the file. Then large designs are built whole,
+        not module by module, as libraries hide what is in them.
+        """
+        for tool, found in (("verilator", shutil.which("verilator")), ("g++", compiler())):
+            if found is None:
                 raise SimulatorUnavailableError(
                     f"{tool} isn't installed", remedy="Install it (apt-get install verilator g++), or use numpy."
                 )
         self.inputs = [port for port in ports if port.direction == "input"]
         self.outputs = [port for port in ports if port.direction == "output"]
         self.interface = interface
-        self.folder = tempfile.TemporaryDirectory(prefix="c4ml_verilator_")
+        self.waveform: WaveformFormat | None = waveform
+        self.folder = ScratchFolder("c4ml_verilator_")
         folder = Path(self.folder.name)
+        self.recording = folder / f"waves.{waveform}"
         given, archives = dict(sources), list[Path]()
-        if _expanded(sources, top) > HIERARCHICAL_BYTES:
+        if waveform is None and _expanded(sources, top) > HIERARCHICAL_BYTES:
             modules = [name for name in sources if name != f"{top}.v"]
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with worker_threads() as pool:
                 libraries = list(pool.map(library, [Path(name).stem for name in modules], map(given.pop, modules)))
             for name, each in zip(modules, libraries, strict=True):
                 given[f"{Path(name).stem}.sv"] = each.wrapper
                 archives.append(each.archive)
         for name, text in given.items():
-            (folder / name).write_text(text)
-        run_tool([*TRANSLATE, "--Mdir", "build", "--prefix", "Vdesign", "--top-module", top, *given], folder)
+            write_text(folder / name, text)
+        traced = [] if waveform is None else [TRACES[waveform], "--timescale", "1ns/1ns"]
+        run_tool([*TRANSLATE, *traced, "--Mdir", "build", "--prefix", "Vdesign", "--top-module", top, *given], folder)
         build = folder / "build"
-        (build / "driver.cpp").write_text(self._driver())
+        write_text(build / "driver.cpp", self._driver())
         objects = compile_objects(build, sorted(build.glob("*.cpp")))
-        run_tool(["g++", "-shared", "-o", "design.so", *objects, *archives, runtime(), "-lpthread"], build)
+        try:
+            own = runtime(waveform)
+        except SimulationError as error:
+            if waveform == "fst" and "zlib.h" in str(error):
+                raise SimulatorUnavailableError(
+                    "Verilator's FST needs zlib's headers, which aren't installed",
+                    remedy="Install them (apt-get install zlib1g-dev), or record a .vcd.",
+                ) from error
+            raise
+        link = [*archives, own, "-lpthread", *(["-lz"] if waveform == "fst" else [])]
+        run_tool([compiler() or "g++", "-shared", "-o", LIBRARY, *objects, *link], build)
         forget_old_libraries()
-        self.library = ctypes.CDLL(str(build / "design.so"))
+        self.library = ctypes.CDLL(str(build / LIBRARY))
         self.library.run.restype = ctypes.c_long
 
     def _driver(self) -> str:
@@ -104,17 +144,35 @@ class VerilatorSimulator:
             return "\n".join(lines)
 
         edge = f"top.{CLOCK} = 1; top.eval(); top.{CLOCK} = 0;" if self.interface.clock else ""
+        header = recorded = opened = dump = closed = ""
+        if self.waveform is not None:
+            kind = self.waveform.capitalize()
+            header = f'#include "verilated_{self.waveform}_c.h"'
+            recorded = f"context.traceEverOn(true); Verilated{kind}C waves; uint64_t now = 0;"
+            opened = "top.trace(&waves, 99); waves.open(recording);"
+            dump = f"waves.dump(now); now += {HALF_PERIOD};"
+            closed = "waves.close();"
+            fall = rise = ""
+            if self.interface.clock:
+                fall, rise = f"top.{CLOCK} = 0; top.eval(); waves.dump(now);", f"top.{CLOCK} = 1; top.eval();"
+            edge = f"{fall} now += {HALF_PERIOD}; {rise}"
         before = copies(self.inputs, "std::memcpy(&top.{name}, in + {position}, sizeof(top.{name}));")
         after = copies(self.outputs, "std::memcpy(out + {position}, &top.{name}, sizeof(top.{name}));")
         reset = ""
         if self.interface.valid:
-            reset = f"  top.{IN_VALID} = 0; top.{RESET} = 1; top.eval(); {edge} top.{RESET} = 0; top.{IN_VALID} = 1;"
+            cycle = f"top.eval(); {dump} {edge}" if self.interface.clock else ""
+            reset = f"  top.{IN_VALID} = 0; top.{RESET} = 1; {cycle} top.{RESET} = 0; top.{IN_VALID} = 1;"
             after += f"\n    if (!top.{OUT_VALID} && late < 0) late = cycle - latency;"
         return DRIVER.format(
             before=before,
             after=after,
             reset=reset,
             edge=edge,
+            header=header,
+            recorded=recorded,
+            opened=opened,
+            dump=dump,
+            closed=closed,
             latency=self.interface.latency,
             in_words=sum(words_of(port.width) for port in self.inputs),
             out_words=sum(words_of(port.width) for port in self.outputs),
@@ -128,7 +186,12 @@ class VerilatorSimulator:
         total = sum(words_of(port.width) for port in self.outputs)
         out = np.zeros((samples, total), np.uint32)
         pointer = ctypes.POINTER(ctypes.c_uint32)
-        late = self.library.run(ctypes.c_long(samples), data.ctypes.data_as(pointer), out.ctypes.data_as(pointer))
+        late = self.library.run(
+            ctypes.c_long(samples),
+            data.ctypes.data_as(pointer),
+            out.ctypes.data_as(pointer),
+            str(self.recording).encode(),
+        )
         if late >= 0:
             raise SimulationError(f"{OUT_VALID} is low where the output for sample {late} is due")
         results: dict[str, Integers] = {}

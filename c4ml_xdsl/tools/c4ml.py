@@ -1,15 +1,15 @@
 """The command line `c4ml`."""
 
+import io
 import json
+import logging
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import numpy as np
 from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +18,13 @@ from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import TARGETS
 from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
 from c4ml_xdsl.strategies import OWN_STRATEGIES, known_strategies
+from c4ml_xdsl.text_files import read_text, write_text
+from c4ml_xdsl.tools.choices import Choice, did_you_mean
+from c4ml_xdsl.tools.completion import completion
+from c4ml_xdsl.tools.doctor import doctor
+from c4ml_xdsl.tools.interruption import interruptible
+from c4ml_xdsl.tools.progress import phase_bar
+from c4ml_xdsl.tools.view import view
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,7 +41,7 @@ class StrategyName(click.ParamType):  # pyright: ignore[reportMissingTypeArgumen
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name; a usage error, with the names that there are, for one that isn't known."""
         if value not in OWN_STRATEGIES and value not in (known := known_strategies()):
-            self.fail(f"{value!r} is not one of {', '.join(known)}.", param, ctx)
+            self.fail(f"{value!r} is not one of {', '.join(known)}.{did_you_mean(value, known)}", param, ctx)
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -45,7 +52,7 @@ class StrategyName(click.ParamType):  # pyright: ignore[reportMissingTypeArgumen
 COMPILE_OPTIONS = [
     click.option(
         "--minimize",
-        type=click.Choice(["area", "delay", "balanced"]),
+        type=Choice(["area", "delay", "balanced"]),
         default="balanced",
         show_default=True,
         help="LUTs, the time through the circuit, or LUTs in as few levels of adders as there are without sharing.",
@@ -59,10 +66,10 @@ COMPILE_OPTIONS = [
         "truth tables (table), or the ones among single bits are counted (compressor); auto does what is smaller. "
         "Packages can add others.",
     ),
-    click.option("--target", type=click.Choice(TARGETS), default="xilinx", show_default=True),
+    click.option("--target", type=Choice(TARGETS), default="xilinx", show_default=True),
     click.option(
         "--effort",
-        type=click.Choice(["fast", "normal", "max"]),
+        type=Choice(["fast", "normal", "max"]),
         default="normal",
         show_default=True,
         help="How long to search for shared adders: under a second, seconds or minutes for most models.",
@@ -78,8 +85,36 @@ COMPILE_OPTIONS = [
 ]
 
 
+def _log_to_stderr(ctx: click.Context, parameter: click.Parameter, level: str) -> None:
+    """Sends what our logger is told, from a level on, to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger = logging.getLogger("c4ml_xdsl")
+    logger.handlers = [handler]
+    logger.setLevel(level.upper())
+
+
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+LOG_LEVEL = click.option(
+    "--log-level",
+    type=Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    expose_value=False,
+    callback=_log_to_stderr,
+    help="What is logged on standard error: phases with their seconds (info), the operations after each pass (debug).",
+)
+
+
 class _Main(click.Group):
-    """Turns our errors into a short message and an exit status."""
+    """Turns our errors into a short message and an exit status, and interruptions into a status alone."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal or file need not have all characters
+        with interruptible():
+            return self.main(*args, **{"prog_name": "c4ml", **kwargs})
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -105,15 +140,12 @@ def _compile_options(command: Command) -> Command:
 @click.group(cls=_Main)
 @click.version_option(__version__, prog_name="c4ml")
 def main() -> None:
-    """Compiles quantized neural networks in QONNX or QKeras to bit-exact Verilog."""
+    """
+    Compiles quantized neural networks in QONNX or QKeras to bit-exact Verilog.
 
-
-def _progress(quiet: bool) -> Any:
-    """Shows the phase on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        return nullcontext(None)
-    return console.status("starting")
+    Exit statuses: 0 done, 1 refused, 2 usage, 3 the result failed its own verification, 130 interrupted. `c4ml
+    completion --help` says how a shell completes commands, options and files.
+    """
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -121,12 +153,11 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "input_type": ";".join(given) if given else None}
 
 
-def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **options: Any) -> Any:
+def _compiled(model: str, quiet: bool, dump_ir: Path | None = None, **options: Any) -> Any:
     from c4ml_xdsl.compiler import compile
 
-    with _progress(json_output) as status:
-        update = None if status is None else status.update
-        return compile(model, progress=update, dump_ir=dump_ir, **options)
+    with phase_bar(not quiet) as bar:
+        return compile(model, progress=bar, expect=None if bar is None else bar.expect, dump_ir=dump_ir, **options)
 
 
 @main.command("compile")
@@ -143,19 +174,23 @@ def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **opti
 @click.option("--no-verify", is_flag=True, help="Don't run the check.")
 @click.option("--dump-ir", type=click.Path(path_type=Path), help="Folder for the IR after each pass.")
 @click.option("--json", "json_output", is_flag=True, help="Print the report as JSON.")
+@QUIET
+@LOG_LEVEL
 def compile_command(
     model: str,
     output: Path,
     json_output: bool,
+    quiet: bool,
     no_verify: bool,
     dump_ir: Path | None,
     **options: Any,
 ) -> None:
     """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
-    circuit = _compiled(model, json_output, dump_ir, verify=not no_verify, **_settings(options))
+    circuit = _compiled(model, quiet or json_output, dump_ir, verify=not no_verify, **_settings(options))
     circuit.package(output)
-    _show(circuit.report, json_output)
-    if not json_output:
+    if json_output or not quiet:
+        _show(circuit.report, json_output)
+    if not json_output and not quiet:
         click.echo(f"wrote {output}")
 
 
@@ -192,12 +227,20 @@ def _show_stages(report: dict[str, Any]) -> None:
 @main.command()
 @click.argument("model", type=click.Path())
 @click.option("--input-type", multiple=True, metavar="[TENSOR=]TYPE[:SCALE[:ZERO_POINT]]")
-@click.option("--target", type=click.Choice(TARGETS), default="xilinx", show_default=True)
-@click.option("--effort", type=click.Choice(["fast", "normal", "max"]), default="normal", show_default=True)
+@click.option("--target", type=Choice(TARGETS), default="xilinx", show_default=True)
+@click.option("--effort", type=Choice(["fast", "normal", "max"]), default="normal", show_default=True)
 @click.option("--weights", type=click.Path(), help="File of the weights of a QKeras model in JSON.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
+@QUIET
+@LOG_LEVEL
 def check(
-    model: str, input_type: tuple[str, ...], target: Any, effort: Any, weights: str | None, json_output: bool
+    model: str,
+    input_type: tuple[str, ...],
+    target: Any,
+    effort: Any,
+    weights: str | None,
+    json_output: bool,
+    quiet: bool,
 ) -> None:
     """
     Says whether MODEL can be compiled, without building it.
@@ -210,7 +253,7 @@ def check(
     result = check_model(model, ";".join(input_type) if input_type else None, target, weights, effort)
     if json_output:
         click.echo(json.dumps(result.to_json(), indent=2))
-    else:
+    elif not quiet:
         _show_nodes(result)
     if result.error is not None:
         raise result.error
@@ -249,27 +292,45 @@ def _show_nodes(result: Any) -> None:
 @click.option(
     "-o", "--output", "sink", required=True, type=click.Path(path_type=Path), help="y.npy, or y.npz by tensor."
 )
-@click.option("--simulator", type=click.Choice(["numpy", "verilator", "icarus"]), default="numpy", show_default=True)
-def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
+@click.option("--simulator", type=Choice(["numpy", "verilator", "icarus"]), default="numpy", show_default=True)
+@click.option(
+    "--waveform",
+    type=click.Path(path_type=Path),
+    help="File for all signals, .vcd or (icarus, verilator) .fst; lists of them are written beside it.",
+)
+@click.option("--json", "json_output", is_flag=True, help="Print JSON.")
+@QUIET
+@LOG_LEVEL
+def simulate(
+    folder: Path, source: Path, sink: Path, simulator: str, waveform: Path | None, json_output: bool, quiet: bool
+) -> None:
     """Runs a compiled FOLDER on values in the model's units, one sample a row."""
+    import numpy as np
+
     from c4ml_xdsl.circuit import build_simulator, load_circuit_folder, run_on_values
-    from c4ml_xdsl.packaged import simulator_of_folder
+    from c4ml_xdsl.packaged import recorded_design, simulator_of_folder
     from c4ml_xdsl.ports import Interface
+    from c4ml_xdsl.waveforms import Recorder, waveform_format
 
     sources, port_map, ports = load_circuit_folder(folder)
     interface = Interface.from_json(port_map)
+    if waveform is not None:
+        waveform_format(waveform, simulator)
     try:
         x: Any = np.load(source, allow_pickle=False)
         if source.suffix == ".npz":
             x = {name: x[name] for name in x.files}
     except (OSError, ValueError, EOFError) as error:
         raise InputDataError(f"{source} can't be read: {error}", remedy="Give a .npy or .npz file.") from error
-    made = (
-        simulator_of_folder(folder, port_map["top"], ports, interface)
-        if simulator == "numpy"
-        else build_simulator(simulator, sources, port_map["top"], ports, interface)
-    )
-    with _progress(False):
+    with phase_bar(not quiet and not json_output) as bar:
+        if bar is not None:
+            bar(f"simulating in {simulator}")
+        if waveform is not None:
+            made: Any = Recorder(recorded_design(folder, simulator == "numpy"), simulator, waveform)
+        elif simulator == "numpy":
+            made = simulator_of_folder(folder, port_map["top"], ports, interface)
+        else:
+            made = build_simulator(simulator, sources, port_map["top"], ports, interface)
         result = run_on_values(made, ports, x)
     try:
         if isinstance(result, dict):
@@ -278,6 +339,10 @@ def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
             np.save(sink, result)
     except OSError as error:
         raise OptionError(f"{sink} can't be written: {error.strerror}") from error
+    if json_output:
+        shapes = {name: list(y.shape) for name, y in result.items()} if isinstance(result, dict) else list(result.shape)
+        entry = {"simulator": simulator, "output": str(sink), "shape": shapes}
+        click.echo(json.dumps({**entry, "waveform": None if waveform is None else str(waveform)}, indent=2))
 
 
 @main.command()
@@ -289,23 +354,34 @@ def simulate(folder: Path, source: Path, sink: Path, simulator: str) -> None:
     "--simulator",
     "simulators",
     multiple=True,
-    type=click.Choice(["verilator", "icarus"]),
+    type=Choice(["verilator", "icarus"]),
     help="Default: those that are installed.",
 )
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
+@QUIET
+@LOG_LEVEL
 def verify(
-    model: str, folder: Path | None, vectors: int, simulators: tuple[str, ...], json_output: bool, **options: Any
+    model: str,
+    folder: Path | None,
+    vectors: int,
+    simulators: tuple[str, ...],
+    json_output: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Compares MODEL = lbir = hw = RTL, of FOLDER where one is given."""
     from c4ml_xdsl.packaged import verify_model
 
-    circuit = _compiled(model, json_output, None, verify=True, vectors=vectors, **_settings(options))
-    with _progress(json_output):
+    silent = quiet or json_output
+    circuit = _compiled(model, silent, None, verify=True, vectors=vectors, **_settings(options))
+    with phase_bar(not silent) as bar:
+        if bar is not None:
+            bar("simulating the RTL")
         entries = [*circuit.report["verified"], *verify_model(circuit, folder, simulators, vectors)]
     if json_output:
         click.echo(json.dumps({"verified": entries}, indent=2))
         return
-    for entry in entries:
+    for entry in entries if not quiet else ():
         click.echo(f"equal: {entry['reference']} = {entry['level']} on {entry['vectors']} vectors")
 
 
@@ -317,7 +393,7 @@ def verify(
 )
 @click.option(
     "--schema",
-    type=click.Choice(["report", "ports"]),
+    type=Choice(["report", "ports"]),
     is_flag=False,
     flag_value="report",
     help="Print the JSON Schema of report.json, or that of ports.json.",
@@ -330,13 +406,13 @@ def report(folder: Path | None, json_output: bool, html: Path | None, schema: st
     if folder is None:
         raise click.UsageError("Missing argument 'FOLDER'.")
     try:
-        found = json.loads((folder / "report.json").read_text())
+        found = json.loads(read_text(folder / "report.json"))
         if html is None:
             _show(found, json_output)
             return
         from c4ml_xdsl.report_page import render
 
-        page = render(found, json.loads((folder / "ports.json").read_text()))
+        page = render(found, json.loads(read_text(folder / "ports.json")))
     except (OSError, json.JSONDecodeError) as error:
         raise InputDataError(f"{folder} holds no report: {error}", remedy="Compile the model first.") from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
@@ -344,7 +420,11 @@ def report(folder: Path | None, json_output: bool, html: Path | None, schema: st
             f"{folder}: report.json isn't what this version writes", remedy="Compile the model again."
         ) from error
     try:
-        html.write_text(page, encoding="utf-8", newline="\n")
+        write_text(html, page)
     except OSError as error:
         raise OptionError(f"{html} can't be written: {error.strerror}") from error
     click.echo(f"wrote {html}")
+
+
+for _command in (view, doctor, completion):
+    main.add_command(_command)

@@ -6,10 +6,11 @@ from typing import IO
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.universe import Universe
+from xdsl.utils.arg_spec import parse_pipeline
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from c4ml_xdsl.dialects import get_all_dialects
-from c4ml_xdsl.errors import C4mlError
+from c4ml_xdsl.errors import C4mlError, OptionError, nearest
 from c4ml_xdsl.targets import get_all_targets
 from c4ml_xdsl.transforms import get_all_passes
 
@@ -43,6 +44,15 @@ class C4mlOptMain(xDSLOptMain):
         for name, factory in get_all_passes().items():
             self.register_pass(name, factory)
 
+    def setup_pipeline(self) -> None:
+        """Refuses passes that there aren't with the name that is nearest."""
+        for spec in parse_pipeline(self.args.passes):
+            if spec.name not in self.available_passes:
+                meant = nearest(spec.name, self.available_passes)
+                remedy = f"Did you mean {meant}?" if meant else "c4ml-opt --help lists the passes."
+                raise OptionError(f"there is no pass {spec.name}", remedy=remedy)
+        super().setup_pipeline()
+
     def register_all_targets(self) -> None:
         """All of xDSL's and ours."""
         super().register_all_targets()
@@ -57,6 +67,9 @@ def main() -> None:
     except C4mlError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """The pass `neuron-share-sums`."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Literal
@@ -17,6 +15,7 @@ from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, s
 from c4ml_xdsl.circuits.adder_graph.budget import groups_of, permille_of
 from c4ml_xdsl.circuits.cost import Target, row_operands
 from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.leftovers import worker_threads
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.lbir_unroll_neurons import integer_type
 
@@ -81,7 +80,7 @@ class NeuronShareSums(ModulePass):
         permille = permille_of(
             self.effort, [digits for each in problems for digits in groups_of(self.effort, each.coefficients)]
         )
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search holds no lock
+        with worker_threads() as pool:  # the search holds no lock
             graphs = iter(list(pool.map(self.solve, problems, repeat(permille))))
         solved = iter(problems)
         for layer, stages in zip(layers, stages_of, strict=True):

@@ -5,9 +5,7 @@ The search is compiled (`_search.cpp`); how it works is told in `search.hpp`, wh
 It takes and gives numbers alone, knows no IR, and is the same on every machine: it counts iterations, not seconds.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -17,6 +15,7 @@ import numpy as np
 from c4ml_xdsl.circuits.adder_graph._search import search
 from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, groups_of, iterations_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
+from c4ml_xdsl.leftovers import worker_threads
 from c4ml_xdsl.numerics.chain import Integers
 
 LARGEST = 1 << 59
@@ -108,7 +107,7 @@ def share_sums(
         rows, added = coefficients[start : start + size].tolist(), constants[start : start + size]
         return _share(rows, added, ranges, arity, limit, slack, carry_save, tables, seed)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search holds no lock
+    with worker_threads() as pool:  # the search holds no lock
         graphs = list(pool.map(share, range(0, len(coefficients), size), limits))
     return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
 

@@ -30,7 +30,12 @@ from c4ml_xdsl.transforms.convert_qonnx_to_lbir import (
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.conversion import MAXIMUM_STEPS, Conversion, Handler
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.inputs import declared_types, raw_node, start_inputs
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir.real import prefixed
-from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import NodeSummary, summarise
+from c4ml_xdsl.transforms.convert_qonnx_to_lbir.summary import (
+    NodeSummary,
+    TensorForm,
+    summarise,
+    tensor_forms,
+)
 
 HANDLERS: dict[str, Handler] = {
     **quantisers.HANDLERS,
@@ -91,10 +96,15 @@ class ConvertQonnxToLbir(ModulePass):
 
 
 def convert_graph(
-    graph: qonnx.GraphOp, input_type: str | None, summaries: list[NodeSummary] | None = None
+    graph: qonnx.GraphOp,
+    input_type: str | None,
+    summaries: list[NodeSummary] | None = None,
+    forms: dict[str, TensorForm] | None = None,
 ) -> lbir.NetworkOp:
     """
-    The network of integer tensors that a graph computes; `summaries` receives what each node has become.
+    The network of integer tensors that a graph computes.
+
+    `summaries` receives what each node has become, `forms` the tensors that are scaled integers, by name.
 
     Raises UnsupportedModelError for what can't be converted, with the node last in `summaries`.
     """
@@ -123,8 +133,14 @@ def convert_graph(
     _merge_activations(c.block)
     _erase_unread(c.block)
     inputs = [c.ports[name] for name in graph.inputs if name in c.ports]
-    block = _with_arguments(c.block, [value for _, value in inputs])
-    return lbir.NetworkOp(graph.sym_name.data, [port for port, _ in inputs], [port for port, _ in ports], Region(block))
+    order = [value for _, value in inputs]
+    block = _with_arguments(c.block, order)
+    network = lbir.NetworkOp(
+        graph.sym_name.data, [port for port, _ in inputs], [port for port, _ in ports], Region(block)
+    )
+    if forms is not None:
+        forms.update(tensor_forms(c, network, order))
+    return network
 
 
 def _node(c: Conversion, node: qonnx.NodeOp) -> None:
