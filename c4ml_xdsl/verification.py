@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
 from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, unpack
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.packaging.golden import FEW_VECTORS, GoldenVectors, choose, golden_vectors
 from c4ml_xdsl.ports import Port
 from c4ml_xdsl.stages import stages_of
 from c4ml_xdsl.transforms.convert_neuron_to_hw import AXES, NODE
@@ -41,16 +43,16 @@ def reference_values(
 
 def compare_reference(
     graph: ModuleOp, circuit: Circuit, vectors: Mapping[str, Integers], results: Mapping[str, Integers]
-) -> int:
+) -> NDArray[np.bool_]:
     """
     The model in float64 against integers of a level; raises VerificationError at the first tensor that differs.
 
-    Returns the samples that differ where a quantiser's input is within float error of a threshold: there exact
+    Marks the samples that differ where a quantiser's input is within float error of a threshold: there exact
     arithmetic decides, not the float execution.
     """
     ambiguous = np.zeros(len(next(iter(vectors.values()))), np.bool_)
     expected = reference_values(graph, circuit.ports, vectors, ambiguous)
-    undecided = 0
+    undecided = np.zeros(len(ambiguous), np.bool_)
     for port in circuit.ports:
         if port.direction == "output":
             got = port.values(results[port.tensor])
@@ -58,7 +60,7 @@ def compare_reference(
             step = 1.0 if port.after else float(np.min(np.abs(port.scale)))
             tolerance = 1e-3 * step + 1e-6 * np.abs(want)
             differs = np.any((np.abs(got - want) > tolerance).reshape(len(got), -1), axis=1)
-            undecided = max(undecided, int(np.sum(differs & ambiguous)))
+            undecided |= differs & ambiguous
             wrong = np.flatnonzero(differs & ~ambiguous)
             if wrong.size:
                 first = int(wrong[0])
@@ -124,18 +126,37 @@ def run_hw_layers(
     }
 
 
-def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> list[dict[str, Any]]:
-    """Compares model, lbir and hw on random vectors; the entries say what was compared."""
+@dataclass(frozen=True)
+class CheckedLevels:
+    """What was compared on which vectors."""
+
+    entries: list[dict[str, Any]]
+    """The report's."""
+    golden: GoldenVectors | None
+    """Integers of lbir that were found to be what the QONNX model gives; None where float error decides all."""
+
+
+def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> CheckedLevels:
+    """Compares model, lbir and hw on random vectors."""
     vectors = vectors_for(circuit.ports, samples)
     lbir_trace: dict[str, Integers] = {}
     lbir_results = lbir_interpreter.run(circuit.lbir, vectors, lbir_trace)
     undecided = compare_reference(graph, circuit, vectors, lbir_results)
     hw_results = run_hw_layers(circuit, vectors, lbir_trace)
     compare_integers("hw", "lbir", hw_results, lbir_results)
-    return [
-        {"reference": "qonnx", "level": "lbir", "vectors": samples, "seed": SEED, "ambiguous": undecided},
+    golden = choose(golden_vectors(circuit.ports, vectors, lbir_results, "qonnx"), ~undecided)
+    entries = [
+        {"reference": "qonnx", "level": "lbir", "vectors": samples, "seed": SEED, "ambiguous": int(undecided.sum())},
         {"reference": "lbir", "level": "hw", "vectors": samples, "seed": SEED},
     ]
+    return CheckedLevels(entries, golden)
+
+
+def unchecked_vectors(circuit: Circuit) -> GoldenVectors:
+    """Golden vectors for a circuit that wasn't compared with its model: what its integer network gives."""
+    vectors = vectors_for(circuit.ports, FEW_VECTORS)
+    results = lbir_interpreter.run(circuit.lbir, vectors)
+    return golden_vectors(circuit.ports, vectors, results, "lbir")
 
 
 def check_rtl(circuit: Circuit, simulator: Simulator, name: str, samples: int) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""What is known of a design when its package is written: ports, interface and figures, no IR."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from c4ml_xdsl.control_ports import CLOCK
+from c4ml_xdsl.packaging.beats import DEFAULT_AXIS_WIDTH
+from c4ml_xdsl.packaging.golden import GoldenVectors
+from c4ml_xdsl.ports import Interface, Port
+
+FALLBACK_PERIOD_NS = 10.0
+
+
+@dataclass(frozen=True)
+class PackagedDesign:
+    """A design and its golden vectors; `sources` are the files of `rtl`, `report` is that of report.json."""
+
+    top: str
+    ports: Sequence[Port]
+    interface: Interface
+    sources: Sequence[str]
+    golden: GoldenVectors
+    report: Mapping[str, Any]
+    axis_width: int = DEFAULT_AXIS_WIDTH
+
+    @property
+    def inputs(self) -> list[Port]:
+        """The tensors that are given."""
+        return [port for port in self.ports if port.direction == "input"]
+
+    @property
+    def outputs(self) -> list[Port]:
+        """The tensors that are answered."""
+        return [port for port in self.ports if port.direction == "output"]
+
+    @property
+    def rtl(self) -> list[str]:
+        """The files of `rtl` by name, in one order for all scripts."""
+        return sorted(self.sources)
+
+    @property
+    def wrappers(self) -> list[str]:
+        """The files of `wrappers` by name: a design with valid needs no valid wrapper."""
+        left_out = {"tb", "valid"} if self.interface.valid else {"tb"}
+        return sorted(f"{name}.v" for role, name in self.module_names.items() if role not in left_out)
+
+    @property
+    def clocks(self) -> dict[str, str | None]:
+        """The clock's port of each module that can be synthesised; None for a combinational one."""
+        names = self.module_names
+        clocks = {self.top: CLOCK if self.interface.clock else None, names["axis"]: "aclk"}
+        return clocks if self.interface.valid else {**clocks, names["valid"]: "clk"}
+
+    @property
+    def period_ns(self) -> float:
+        """The clock's period that scripts ask for: the one the compile was told, else the estimated delay."""
+        asked = self.report.get("options", {}).get("clock_ns")
+        estimated = self.report.get("totals", {}).get("delay_ns")
+        return round(float(asked or estimated or FALLBACK_PERIOD_NS), 3)
+
+    @cached_property
+    def module_names(self) -> Mapping[str, str]:
+        """The modules beside those of `rtl`, by what they are; no name is one of a module of the design."""
+        taken = {name.removesuffix(".v") for name in self.sources}
+        names: dict[str, str] = {}
+        wanted = ["tb", "valid", "axis", *(f"axis_{port.name}" for port in self.ports)]
+        for role in wanted:
+            name = f"{self.top}_{role}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            names[role] = name
+        return names
