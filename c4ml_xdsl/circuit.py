@@ -198,7 +198,8 @@ class Circuit:
         An existing folder is replaced as a whole, once everything is written. Raises OptionError where that can't be,
         or where `axis_width` is no multiple of 8.
         """
-        from c4ml_xdsl.packaging import PackagedDesign, package_files
+        from c4ml_xdsl.packaging.design import PackagedDesign
+        from c4ml_xdsl.packaging.package import package_files
 
         check_axis_width(axis_width)
         design = PackagedDesign(

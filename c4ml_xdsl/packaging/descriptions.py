@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from c4ml_xdsl.packaging.benches import stream_prefixes, vector_file
 from c4ml_xdsl.packaging.beats import beats_of
+from c4ml_xdsl.packaging.benches import stream_prefixes, vector_file
 from c4ml_xdsl.packaging.design import PackagedDesign
 from c4ml_xdsl.packaging.rendering import render
 from c4ml_xdsl.packaging.scripts import XILINX_PART

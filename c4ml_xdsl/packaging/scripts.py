@@ -10,9 +10,7 @@ XILINX_PART = "xcku5p-ffvb676-2-e"
 def script_files(design: PackagedDesign) -> dict[str, str]:
     """The files of `scripts` by path; each module that can be synthesised has constraints of its name."""
     values = {"design": design, "names": design.module_names, "part": XILINX_PART}
-    files = {
-        f"scripts/{name}": render(name, **values) for name in ("vivado.tcl", "quartus.tcl", "ecp5.mk")
-    }
+    files = {f"scripts/{name}": render(name, **values) for name in ("vivado.tcl", "quartus.tcl", "ecp5.mk")}
     for top, clock in design.clocks.items():
         for suffix in ("xdc", "sdc"):
             files[f"scripts/{top}.{suffix}"] = render(f"constraints.{suffix}", top=top, clock=clock, **values)

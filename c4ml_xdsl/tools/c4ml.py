@@ -14,6 +14,8 @@ from rich.table import Table
 
 from c4ml_xdsl import __version__
 from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
+from c4ml_xdsl.packaging.beats import DEFAULT_AXIS_WIDTH, check_axis_width
+from c4ml_xdsl.packaging.vivado_reports import read_vivado_reports
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -116,6 +118,13 @@ def _compiled(model: str, json_output: bool, dump_ir: Path | None = None, **opti
 @click.option("--vectors", type=int, default=256, show_default=True, help="Vectors of the check.")
 @click.option("--no-verify", is_flag=True, help="Don't run the check.")
 @click.option("--dump-ir", type=click.Path(path_type=Path), help="Folder for the IR after each pass.")
+@click.option(
+    "--axis-width",
+    type=int,
+    default=DEFAULT_AXIS_WIDTH,
+    show_default=True,
+    help="Bits of a beat of the AXI-Stream wrapper, a multiple of 8.",
+)
 @click.option("--json", "json_output", is_flag=True, help="Print the report as JSON.")
 def compile_command(
     model: str,
@@ -123,11 +132,13 @@ def compile_command(
     json_output: bool,
     no_verify: bool,
     dump_ir: Path | None,
+    axis_width: int,
     **options: Any,
 ) -> None:
-    """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
+    """Compiles MODEL to Verilog, checks the result and writes it to a folder, with test benches and scripts."""
+    check_axis_width(axis_width)
     circuit = _compiled(model, json_output, dump_ir, verify=not no_verify, **_settings(options))
-    circuit.package(output)
+    circuit.package(output, axis_width=axis_width)
     _show(circuit.report, json_output)
     if not json_output:
         click.echo(f"wrote {output}")
@@ -285,11 +296,30 @@ def verify(
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--vivado", type=click.Path(path_type=Path), help="Folder of Vivado's reports, to show beside estimates.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
-def report(folder: Path, json_output: bool) -> None:
+def report(folder: Path, vivado: Path | None, json_output: bool) -> None:
     """Shows the report of a compiled FOLDER."""
     try:
         found = json.loads((folder / "report.json").read_text())
+        if vivado is not None:
+            found["vivado"] = read_vivado_reports(vivado).to_json()
         _show(found, json_output)
+        if vivado is not None and not json_output:
+            _show_vivado(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputDataError(f"{folder} holds no report: {error}", remedy="Compile the model first.") from error
+
+
+def _show_vivado(report: dict[str, Any]) -> None:
+    """Vivado's figures beside the estimates; the delay is that of the slowest stage or of the whole circuit."""
+    found, totals = report["vivado"], report["totals"]
+    table = Table("", "estimated", "Vivado", "ratio", title=f"{found['device'] or 'Vivado'}, {found['stage']}")
+    for name, key in (("LUT", "lut"), ("flip-flops", "ff"), ("delay ns", "delay_ns")):
+        measured, estimated = found[key], totals[key]
+        ratio = f"{measured / estimated:.2f}" if measured is not None and estimated else ""
+        table.add_row(name, str(estimated), "" if measured is None else str(measured), ratio)
+    for name, key in (("carry chains", "carry"), ("block RAM", "bram"), ("DSP", "dsp"), ("slack ns", "slack_ns")):
+        if found[key] is not None:
+            table.add_row(name, "", f"{found[key]:g}", "")
+    Console(width=120 if not sys.stdout.isatty() else None).print(table)

@@ -48,7 +48,10 @@ def two_by_three() -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "two_by_three",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name, size in (("left", 7), ("right", 5))],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
+            for name, size in (("left", 7), ("right", 5))
+        ],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("sum/raw", "class", "sign")],
         constants,
     )

@@ -67,7 +67,9 @@ def stream(folder: Path, frames: int, seed: int = 1) -> Streamed:
 
 
 @click.command()
-@click.option("--frames", default=10_000, show_default=True, help="Frames with random stalls for each design and width.")
+@click.option(
+    "--frames", default=10_000, show_default=True, help="Frames with random stalls for each design and width."
+)
 @click.option("--width", "widths", multiple=True, type=int, default=WIDTHS, show_default=True)
 @click.option("--design", "names", multiple=True, type=click.Choice(list(DESIGNS)), default=list(DESIGNS))
 @click.option("--seed", default=1, show_default=True)
