@@ -19,7 +19,7 @@ FEW_VECTORS = 16
 Reference: TypeAlias = Literal["qonnx", "lbir"]
 ORIGINS: dict[Reference, str] = {
     "qonnx": "the QONNX model, which the compile ran on these inputs",
-    "lbir": "the interpreter of the integer network (lbir): the compile compared nothing with the QONNX model",
+    "lbir": "the integer network (lbir), interpreted: this compile ran no QONNX model",
 }
 """Where expected outputs come from, in words; never from the circuit."""
 
