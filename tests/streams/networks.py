@@ -56,3 +56,23 @@ def two_by_three() -> onnx.ModelProto:
         constants,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)])
+
+
+def wide() -> onnx.ModelProto:
+    """A maximum over images of three colours: ports of thousands of bits, and little between them."""
+    quantiser = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
+    nodes = [
+        helper.make_node("Quant", ["image", "s", "z", "b"], ["image_q"], domain=DOMAIN, **quantiser),
+        helper.make_node("MaxPool", ["image_q"], ["pooled"], kernel_shape=[4, 4], strides=[4, 4]),
+    ]
+    constants = [
+        helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in (("s", 0.5), ("z", 0.0), ("b", 8.0))
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "wide",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 16, 16])],
+        [helper.make_tensor_value_info("pooled", TensorProto.FLOAT, None)],
+        constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)])
