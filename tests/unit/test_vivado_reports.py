@@ -154,7 +154,7 @@ def test_nothing_is_constrained(tmp_path: Path) -> None:
 
 
 def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputDataError, match="holds no utilization.rpt"):
+    with pytest.raises(InputDataError, match=r"holds no utilization\.rpt"):
         read_vivado_reports(tmp_path / "missing")
     (tmp_path / "utilization.rpt").write_bytes(bytes(range(256)))
     with pytest.raises(InputDataError, match="aren't Vivado's reports"):
