@@ -217,7 +217,7 @@ class Circuit:
                     (new / "rtl" / name).write_text(text)
                 for name, text in package_files(design).items():
                     (new / name).parent.mkdir(exist_ok=True)
-                    (new / name).write_text(text)
+                    (new / name).write_text(text, encoding="utf-8", newline="\n")
                 (new / "ports.json").write_text(json.dumps(self.ports_json, indent=2) + "\n")
                 (new / "report.json").write_text(json.dumps(self.report, indent=2) + "\n")
                 (new / "lbir.mlir").write_text(f"{self.lbir}\n")

@@ -16,6 +16,9 @@ import yaml
 import c4ml_xdsl as c4ml
 from c4ml_xdsl.circuit import Circuit, load_circuit_folder
 from c4ml_xdsl.errors import OptionError
+from c4ml_xdsl.packaging.benches import bench_files
+from c4ml_xdsl.packaging.design import PackagedDesign
+from c4ml_xdsl.ports import Interface
 from tests.streams.networks import two_by_three, wide
 from tests.streams.run import stream
 
@@ -213,6 +216,40 @@ def test_faults_of_wrappers_are_found(
     result = stream(tmp_path / "package", 25)
     assert not result.passed
     assert re.search(rf"{message} +FAIL", result.log), result.log
+
+
+@needs_icarus
+def test_streams_without_tlast(circuits: dict[str, Circuit], tmp_path: Path) -> None:
+    """With CHECK_TLAST = 0 frames are counted, whatever TLAST is."""
+    pytest.importorskip("cocotb", reason="needs cocotb")
+    circuits["combinational"].package(tmp_path / "package", axis_width=16)
+    wrapper = tmp_path / "package" / "wrappers" / "two_by_three_axis.v"
+    change(wrapper, "parameter CHECK_TLAST = 1", "parameter CHECK_TLAST = 0")
+    change(wrapper, r"\.tlast\(s_axis_\w+\)", ".tlast(1'b0)", count=2)
+    assert re.search(r"random_stalls +PASS", stream(tmp_path / "package", 25).log)
+
+
+@needs_icarus
+@pytest.mark.parametrize("registers", [(0, 0), (1, 0), (1, 1)])
+@pytest.mark.parametrize("name", ["combinational", "pipelined"])
+def test_the_valid_wrapper(
+    circuits: dict[str, Circuit], packages: dict[str, Path], name: str, registers: tuple[int, int], tmp_path: Path
+) -> None:
+    """It is a design with valid, whose bench it passes: bubbles, a reset, and its registers in the latency."""
+    circuit, folder = circuits[name], tmp_path / "package"
+    shutil.copytree(packages[name], folder)
+    wrapper = folder / "wrappers" / "two_by_three_valid.v"
+    for which, value in zip(("INPUTS", "OUTPUTS"), registers, strict=True):
+        change(wrapper, f"parameter REGISTER_{which} = 0", f"parameter REGISTER_{which} = {value}")
+    wrapper.rename(folder / "rtl" / wrapper.name)
+    interface = Interface(circuit.interface.latency + sum(registers), clock=True, valid=True)
+    design = PackagedDesign(wrapper.stem, circuit.ports, interface, [wrapper.name], circuit.golden_vectors(), {})
+    shutil.rmtree(folder / "tb")
+    for file, text in bench_files(design).items():
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(text)
+    status, text = icarus(folder)
+    assert status == 0, text
 
 
 @needs_make
