@@ -5,15 +5,10 @@ from c4ml_xdsl.packaging.design import PackagedDesign
 from c4ml_xdsl.packaging.rendering import render
 
 
-def vector_file(port_name: str) -> str:
-    """The file in `tb` with a port's values."""
-    return f"golden_{port_name}.hex"
-
-
 def bench_files(design: PackagedDesign) -> dict[str, str]:
     """The files of `tb` by path."""
     names = design.module_names
-    values = {"design": design, "names": names, "file_of": vector_file}
+    values = {"design": design, "names": names}
     streams = {
         port.name: {"prefix": prefix, "beats": beats_of(port.width, design.axis_width)}
         for port, prefix in zip(design.ports, stream_prefixes(design), strict=True)
@@ -24,7 +19,7 @@ def bench_files(design: PackagedDesign) -> dict[str, str]:
         f"tb/test_{names['axis']}.py": render("cocotb_axis_bench.py", streams=streams, **values),
     }
     for port in design.ports:
-        files[f"tb/{vector_file(port.name)}"] = "\n".join(design.golden.words(port)) + "\n"
+        files[f"tb/{design.vector_file(port)}"] = "\n".join(design.golden.words(port)) + "\n"
     return files
 
 

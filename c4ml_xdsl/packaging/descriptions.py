@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from c4ml_xdsl.packaging.beats import beats_of
-from c4ml_xdsl.packaging.benches import stream_prefixes, vector_file
+from c4ml_xdsl.packaging.benches import stream_prefixes
 from c4ml_xdsl.packaging.design import PackagedDesign
 from c4ml_xdsl.packaging.rendering import render
 from c4ml_xdsl.packaging.scripts import XILINX_PART
@@ -30,7 +30,7 @@ class ExampleElement:
 
 def description_files(design: PackagedDesign) -> dict[str, str]:
     """The files by path."""
-    values = {"design": design, "names": design.module_names, "file_of": vector_file, "part": XILINX_PART}
+    values = {"design": design, "names": design.module_names, "part": XILINX_PART}
     sample = min(4, design.golden.samples - 1)  # the first ones are extremes
     prefixes = {port.name: prefix for port, prefix in zip(design.ports, stream_prefixes(design), strict=True)}
     beats = {port.name: beats_of(port.width, design.axis_width) for port in design.ports}

@@ -11,6 +11,8 @@ from c4ml_xdsl.packaging.golden import GoldenVectors
 from c4ml_xdsl.ports import Interface, Port
 
 FALLBACK_PERIOD_NS = 10.0
+MOST_LETTERS = 60
+"""Of a port's name in a file's, which no system lets be longer than about 250."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,29 @@ class PackagedDesign:
         return round(float(asked or estimated or FALLBACK_PERIOD_NS), 3)
 
     @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """What ports are called in names of files, by their names: these, or the beginning of very long ones."""
+        labels: dict[str, str] = {}
+        for index, port in enumerate(self.ports):
+            label = port.name if len(port.name) <= MOST_LETTERS else f"{port.name[:MOST_LETTERS]}_{index}"
+            while label in labels.values():
+                label += "_"
+            labels[port.name] = label
+        return labels
+
+    def vector_file(self, port: Port) -> str:
+        """The file in `tb` with a port's golden values."""
+        return f"golden_{self.labels[port.name]}.hex"
+
+    @cached_property
     def module_names(self) -> Mapping[str, str]:
         """The modules beside those of `rtl`, by what they are; no name is one of a module of the design."""
         taken = {name.removesuffix(".v") for name in self.sources}
         names: dict[str, str] = {}
-        wanted = ["tb", "valid", "axis", *(f"axis_{port.name}" for port in self.ports)]
-        for role in wanted:
-            name = f"{self.top}_{role}"
+        wanted = {role: role for role in ("tb", "valid", "axis")}
+        wanted |= {f"axis_{port.name}": f"axis_{self.labels[port.name]}" for port in self.ports}
+        for role, suffix in wanted.items():
+            name = f"{self.top}_{suffix}"
             while name in taken:
                 name += "_"
             taken.add(name)

@@ -370,9 +370,29 @@ def test_widths_that_no_beat_has_are_refused(circuits: dict[str, Circuit], width
     assert not (tmp_path / "out").exists()
 
 
-def test_names_that_are_taken(tmp_path: Path) -> None:
-    """Modules and ports of the design keep their names, whatever wrappers would like to be called."""
-    circuit = c4ml.compile(two_by_three(), effort="fast", verify=False, top="left")
-    circuit.package(tmp_path / "out")
-    names = {file.name for folder in ("rtl", "wrappers", "tb") for file in (tmp_path / "out" / folder).glob("*.v")}
-    assert len(names) == sum(len(list((tmp_path / "out" / folder).glob("*.v"))) for folder in ("rtl", "wrappers", "tb"))
+@needs_icarus
+@pytest.mark.parametrize(
+    ("top", "left", "raw"),
+    [
+        ("left", "circuit", "given_left"),
+        ("top", 'a"b\\c%d`d é|', "clk"),
+        ("x_axis", "flying", "tb"),
+        ("long", "x" * 300, "x" * 120),
+    ],
+    ids=["modules", "text", "wrappers", "long"],
+)
+def test_any_names_do(top: str, left: str, raw: str, tmp_path: Path) -> None:
+    """Whatever tensors are called, files have names of their own, and tools read them."""
+    circuit = c4ml.compile(two_by_three(left, raw), effort="fast", verify=False, top=top)
+    circuit.package(tmp_path)
+    files = [file for folder in ("rtl", "wrappers", "tb") for file in sorted((tmp_path / folder).glob("*.v"))]
+    assert len({file.name for file in files}) == len(files)
+    command = ["iverilog", "-g2005", "-Wall", "-o", tmp_path / "bench.vvp", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(["vvp", "-N", "bench.vvp"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith(f"PASS: {circuit.top}: ")
+    for file in (tmp_path / "tb").glob("*.py"):
+        compile(file.read_text(), file.name, "exec")
+    yaml.safe_load((tmp_path / f"{circuit.top}.core").read_text())

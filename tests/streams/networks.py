@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 DOMAIN = "qonnx.custom_op.general"
 
 
-def two_by_three() -> onnx.ModelProto:
+def two_by_three(left_name: str = "left", raw_name: str = "sum/raw") -> onnx.ModelProto:
     """
     Two inputs and three outputs.
 
@@ -39,10 +39,10 @@ def two_by_three() -> onnx.ModelProto:
         nodes.append(helper.make_node("MatMul", [source, quantised], [result]))
         return result
 
-    left = dense(quantise("left", "left_q", 0.25, 0, 4, 1), "left_sum", (7, 4))
+    left = dense(quantise(left_name, "left_q", 0.25, 0, 4, 1), "left_sum", (7, 4))
     right = dense(quantise("right", "right_q", 0.25, 3, 3, 0), "right_sum", (5, 4))
-    nodes.append(helper.make_node("Add", [left, right], ["sum/raw"]))
-    nodes.append(helper.make_node("Relu", ["sum/raw"], ["active"]))
+    nodes.append(helper.make_node("Add", [left, right], [raw_name]))
+    nodes.append(helper.make_node("Relu", [raw_name], ["active"]))
     quantise("active", "class", 0.5, 0, 3, 0)
     nodes.append(helper.make_node("BipolarQuant", [left, constant("sign_s", 0.5)], ["sign"], domain=DOMAIN))
     graph = helper.make_graph(
@@ -50,9 +50,9 @@ def two_by_three() -> onnx.ModelProto:
         "two_by_three",
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
-            for name, size in (("left", 7), ("right", 5))
+            for name, size in ((left_name, 7), ("right", 5))
         ],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("sum/raw", "class", "sign")],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in (raw_name, "class", "sign")],
         constants,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)])
