@@ -8,7 +8,6 @@ from c4ml_xdsl.packaging.beats import beats_of
 from c4ml_xdsl.packaging.benches import stream_prefixes
 from c4ml_xdsl.packaging.design import PackagedDesign
 from c4ml_xdsl.packaging.rendering import render
-from c4ml_xdsl.packaging.scripts import XILINX_PART
 from c4ml_xdsl.ports import Port
 
 MOST_SHOWN = 4
@@ -30,7 +29,7 @@ class ExampleElement:
 
 def description_files(design: PackagedDesign) -> dict[str, str]:
     """The files by path."""
-    values = {"design": design, "names": design.module_names, "part": XILINX_PART}
+    values = {"design": design, "names": design.module_names}
     sample = min(4, design.golden.samples - 1)  # the first ones are extremes
     prefixes = {port.name: prefix for port, prefix in zip(design.ports, stream_prefixes(design), strict=True)}
     beats = {port.name: beats_of(port.width, design.axis_width) for port in design.ports}

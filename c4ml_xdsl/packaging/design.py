@@ -11,6 +11,10 @@ from c4ml_xdsl.packaging.golden import GoldenVectors
 from c4ml_xdsl.ports import Interface, Port
 
 FALLBACK_PERIOD_NS = 10.0
+XILINX_PART = "xcku5p-ffvb676-2-e"
+"""A Kintex UltraScale+, unless scripts are told another part."""
+PARTS = {"xilinx7": "xc7k160tffg676-2"}
+"""Parts for designs whose target is another family."""
 MOST_LETTERS = 60
 """Of a port's name in a file's, which no system lets be longer than about 250."""
 
@@ -54,6 +58,11 @@ class PackagedDesign:
         names = self.module_names
         clocks = {self.top: CLOCK if self.interface.clock else None, names["axis"]: "aclk"}
         return clocks if self.interface.valid else {**clocks, names["valid"]: "clk"}
+
+    @property
+    def xilinx_part(self) -> str:
+        """The part that Vivado's script asks for if it isn't told another."""
+        return PARTS.get(self.report.get("options", {}).get("target", ""), XILINX_PART)
 
     @property
     def period_ns(self) -> float:

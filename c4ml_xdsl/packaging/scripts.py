@@ -3,13 +3,10 @@
 from c4ml_xdsl.packaging.design import PackagedDesign
 from c4ml_xdsl.packaging.rendering import render
 
-XILINX_PART = "xcku5p-ffvb676-2-e"
-"""A Kintex UltraScale+, unless scripts are told another part."""
-
 
 def script_files(design: PackagedDesign) -> dict[str, str]:
     """The files of `scripts` by path; each module that can be synthesised has constraints of its name."""
-    values = {"design": design, "names": design.module_names, "part": XILINX_PART}
+    values = {"design": design, "names": design.module_names}
     files = {f"scripts/{name}": render(name, **values) for name in ("vivado.tcl", "quartus.tcl", "ecp5.mk")}
     for top, clock in design.clocks.items():
         for suffix in ("xdc", "sdc"):
