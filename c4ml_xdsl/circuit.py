@@ -21,6 +21,8 @@ from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.leftovers import ScratchFolder
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.packaging.beats import DEFAULT_AXIS_WIDTH, check_axis_width
+from c4ml_xdsl.packaging.golden import GoldenVectors
 from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
 from c4ml_xdsl.targets.hw_mlir import HwMlirTarget
 from c4ml_xdsl.targets.verilog import print_module
@@ -158,6 +160,8 @@ class Circuit:
     """The model's name for the output of each of its nodes, by what the node is called."""
     reference: "Reference | None" = field(default=None, repr=False)
     """The model itself, where it is at hand."""
+    golden: GoldenVectors | None = None
+    """What the compile compared with the QONNX model; None where it didn't."""
     _simulators: dict[str, Simulator] = field(default_factory=dict[str, Simulator], repr=False)
 
     def __call__(
@@ -232,14 +236,32 @@ class Circuit:
         """The port map, as ports.json holds it."""
         return self.interface.to_json(self.top, self.ports)
 
-    def package(self, folder: str | os.PathLike[str]) -> None:
-        """
-        Writes `rtl/*.v`, `ports.json`, `report.json`, `report.html`, `lbir.mlir` and `hw.mlir`.
+    def golden_vectors(self) -> GoldenVectors:
+        """Inputs and expected outputs of test benches: the QONNX model's where the compile ran it, else lbir's."""
+        if self.golden is None:
+            from c4ml_xdsl.verification import unchecked_vectors
 
-        An existing folder is replaced as a whole, once everything is written. Raises OptionError where that can't be.
+            self.golden = unchecked_vectors(self)
+        return self.golden
+
+    def package(self, folder: str | os.PathLike[str], axis_width: int = DEFAULT_AXIS_WIDTH) -> None:
         """
+        Writes `rtl/*.v`, the port map, the report (JSON and HTML), the IR, and what is needed to use the Verilog.
+
+        That is test benches (`tb`), an AXI-Stream wrapper whose beats have `axis_width` bits and a valid one
+        (`wrappers`), `scripts` for synthesis, a FuseSoC core file, a `Makefile` and a `README.md`.
+
+        An existing folder is replaced as a whole, once everything is written. Raises OptionError where that can't be,
+        or where `axis_width` is no multiple of 8.
+        """
+        from c4ml_xdsl.packaging.design import PackagedDesign
+        from c4ml_xdsl.packaging.package import package_files
         from c4ml_xdsl.report_page import render
 
+        check_axis_width(axis_width)
+        design = PackagedDesign(
+            self.top, self.ports, self.interface, list(self.sources), self.golden_vectors(), self.report, axis_width
+        )
         target = Path(folder)
         if target.exists() and not target.is_dir():
             raise OptionError(f"{target} is a file", remedy="Give a folder to write to.")
@@ -250,6 +272,9 @@ class Circuit:
                 (new / "rtl").mkdir(parents=True)
                 for name, text in self.sources.items():
                     write_text(new / "rtl" / name, text)
+                for name, text in package_files(design).items():
+                    (new / name).parent.mkdir(exist_ok=True)
+                    write_text(new / name, text)
                 write_text(new / "ports.json", json.dumps(self.ports_json, indent=2) + "\n")
                 write_text(new / "report.json", json.dumps(self.report, indent=2) + "\n")
                 write_text(new / "report.html", render(self.report, self.ports_json))

@@ -253,7 +253,8 @@ def _compile(
     verified: list[dict[str, Any]] = []
     if options.verify:
         with phase("verify"):
-            verified = check_levels(reference.module, circuit, options.vectors)
+            checked = check_levels(reference.module, circuit, options.vectors)
+        verified, circuit.golden = checked.entries, checked.golden
     entries = {
         direction: [p.to_json() for p in circuit.ports if p.direction == direction] for direction in ("input", "output")
     }

@@ -59,7 +59,7 @@ class Port:
         """Whether the one bit of an element stands for -s and s."""
         return self.bits == 1 and not self.signed and self.zero_point == (0.5,)
 
-    def _spread(self, numbers: Sequence[float]) -> Values:
+    def spread(self, numbers: Sequence[float]) -> Values:
         array = np.asarray(numbers, np.float64)
         if array.size == 1:
             return array
@@ -73,7 +73,7 @@ class Port:
         Takes one sample of the port's shape, or a batch of them; raises InputDataError for others.
         """
         array = self._float32(values)
-        scale, zero = self._spread(self.scale), self._spread(self.zero_point)
+        scale, zero = self.spread(self.scale), self.spread(self.zero_point)
         if np.all(scale == scale.astype(np.float32)) and np.all(zero == zero.astype(np.float32)):
             quotient = (array / scale.astype(np.float32) + zero.astype(np.float32)).astype(np.float64)
         else:
@@ -84,7 +84,7 @@ class Port:
 
     def decided(self, values: ArrayLike) -> NDArray[np.bool_]:
         """For each sample whether float64 quantises it to the same integers, so that float error decides nothing."""
-        quotient = self._float32(values) / self._spread(self.scale) + self._spread(self.zero_point)
+        quotient = self._float32(values) / self.spread(self.scale) + self.spread(self.zero_point)
         return np.all(self.bipolar | (self._rounded(quotient) == self.integers(values)), axis=1)
 
     def _float32(self, values: ArrayLike) -> NDArray[np.float32]:
@@ -110,7 +110,7 @@ class Port:
         sign = np.sign(integers)
         middle = {"FLOOR": 0.5, "CEIL": -0.5, "UP": -0.5 * sign, "DOWN": 0.5 * sign, "ROUND_TO_ZERO": 0.5 * sign}
         quotient = integers + middle.get(self.rounding, 0.0)
-        values = (quotient - self._spread(self.zero_point)) * self._spread(self.scale)
+        values = (quotient - self.spread(self.zero_point)) * self.spread(self.scale)
         return values.reshape(len(integers), *self.shape)
 
     def batch(self, array: NDArray[Any]) -> NDArray[Any]:
@@ -137,7 +137,7 @@ class Port:
     def values(self, integers: Integers) -> Values:
         """Integers (samples, elements) as the model's output, with what the model does behind this port."""
         flat = integers.reshape(len(integers), -1)
-        value = (flat - self._spread(self.zero_point)) * self._spread(self.scale)
+        value = (flat - self.spread(self.zero_point)) * self.spread(self.scale)
         value = value.reshape(len(integers), *self.shape)
         if self.after == "sigmoid":
             return 1 / (1 + np.exp(-value))
@@ -149,9 +149,14 @@ class Port:
         return value
 
     def random(self, samples: int, generator: np.random.Generator) -> Integers:
-        """Random integers in range, (samples, elements); the first two samples are the lowest and the highest."""
+        """
+        Random integers in range, (samples, elements).
+
+        The first two samples are the lowest and the highest, the next two mixtures of these.
+        """
         drawn = generator.integers(self.minimum, self.maximum, (samples, self.elements), np.int64, endpoint=True)
         drawn[:1], drawn[1:2] = self.minimum, self.maximum
+        drawn[2:4] = np.where(2 * drawn[2:4] < self.minimum + self.maximum, self.minimum, self.maximum)
         if self.rounding == "UP" and any(self.zero_point) and self.minimum < self.maximum:
             # away from zero, 0 comes of one real number alone, which no float need be
             drawn[drawn == 0] = 1 if self.maximum > 0 else -1

@@ -1,6 +1,7 @@
 """Compares the levels of a design on the same vectors: model = lbir = hw = RTL."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.interpreters import qonnx as qonnx_interpreter
 from c4ml_xdsl.layer_outputs import layer_outputs, network_names
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.packaging.golden import FEW_VECTORS, GoldenVectors, choose, golden_vectors
 from c4ml_xdsl.ports import Port
 from c4ml_xdsl.trace import trace_hw
 
@@ -91,18 +93,37 @@ def run_hw_layers(
     return outputs
 
 
-def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> list[dict[str, Any]]:
-    """Compares model, lbir and hw on random vectors; the entries say what was compared."""
+@dataclass(frozen=True)
+class CheckedLevels:
+    """What was compared on which vectors."""
+
+    entries: list[dict[str, Any]]
+    """The report's."""
+    golden: GoldenVectors | None
+    """Integers of lbir that were found to be what the QONNX model gives; None where float error decides all."""
+
+
+def check_levels(graph: ModuleOp, circuit: Circuit, samples: int) -> CheckedLevels:
+    """Compares model, lbir and hw on random vectors."""
     vectors = vectors_for(circuit.ports, samples)
     tensors: dict[SSAValue, Integers] = {}
     lbir_results = lbir_interpreter.run(circuit.lbir, vectors, tensors.__setitem__)
     undecided = compare_reference(graph, circuit, vectors, lbir_results)
     hw_results = run_hw_layers(circuit, vectors, tensors)
     compare_integers("hw", "lbir", hw_results, lbir_results)
-    return [
+    golden = choose(golden_vectors(circuit.ports, vectors, lbir_results, "qonnx"), ~undecided)
+    entries = [
         {"reference": "qonnx", "level": "lbir", "vectors": samples, "seed": SEED, "ambiguous": int(undecided.sum())},
         {"reference": "lbir", "level": "hw", "vectors": samples, "seed": SEED},
     ]
+    return CheckedLevels(entries, golden)
+
+
+def unchecked_vectors(circuit: Circuit) -> GoldenVectors:
+    """Golden vectors for a circuit that wasn't compared with its model: what its integer network gives."""
+    vectors = vectors_for(circuit.ports, FEW_VECTORS)
+    results = lbir_interpreter.run(circuit.lbir, vectors)
+    return golden_vectors(circuit.ports, vectors, results, "lbir")
 
 
 def check_rtl(circuit: Circuit, simulator: Simulator, name: str, samples: int) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from rich.table import Table
 from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import TARGETS
 from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
+from c4ml_xdsl.packaging.beats import DEFAULT_AXIS_WIDTH, check_axis_width
+from c4ml_xdsl.packaging.vivado_reports import read_vivado_reports
 from c4ml_xdsl.strategies import OWN_STRATEGIES, known_strategies
 from c4ml_xdsl.text_files import read_text, write_text
 from c4ml_xdsl.tools.choices import Choice, did_you_mean
@@ -173,6 +175,13 @@ def _compiled(model: str, quiet: bool, dump_ir: Path | None = None, **options: A
 @click.option("--vectors", type=int, default=256, show_default=True, help="Vectors of the check.")
 @click.option("--no-verify", is_flag=True, help="Don't run the check.")
 @click.option("--dump-ir", type=click.Path(path_type=Path), help="Folder for the IR after each pass.")
+@click.option(
+    "--axis-width",
+    type=int,
+    default=DEFAULT_AXIS_WIDTH,
+    show_default=True,
+    help="Bits of a beat of the AXI-Stream wrapper, a multiple of 8.",
+)
 @click.option("--json", "json_output", is_flag=True, help="Print the report as JSON.")
 @QUIET
 @LOG_LEVEL
@@ -183,11 +192,13 @@ def compile_command(
     quiet: bool,
     no_verify: bool,
     dump_ir: Path | None,
+    axis_width: int,
     **options: Any,
 ) -> None:
-    """Compiles MODEL to Verilog, checks the result and writes it to a folder."""
+    """Compiles MODEL to Verilog, checks the result and writes it to a folder, with test benches and scripts."""
+    check_axis_width(axis_width)
     circuit = _compiled(model, quiet or json_output, dump_ir, verify=not no_verify, **_settings(options))
-    circuit.package(output)
+    circuit.package(output, axis_width=axis_width)
     if json_output or not quiet:
         _show(circuit.report, json_output)
     if not json_output and not quiet:
@@ -391,6 +402,7 @@ def verify(
 @click.option(
     "--html", type=click.Path(path_type=Path), help="File to write the page to, from the folder's JSON alone."
 )
+@click.option("--vivado", type=click.Path(path_type=Path), help="Folder of Vivado's reports, to show beside estimates.")
 @click.option(
     "--schema",
     type=Choice(["report", "ports"]),
@@ -398,7 +410,7 @@ def verify(
     flag_value="report",
     help="Print the JSON Schema of report.json, or that of ports.json.",
 )
-def report(folder: Path | None, json_output: bool, html: Path | None, schema: str | None) -> None:
+def report(folder: Path | None, json_output: bool, html: Path | None, vivado: Path | None, schema: str | None) -> None:
     """Shows the report of a compiled FOLDER, writes it as a page, or prints what its files hold."""
     if schema is not None:
         click.echo((files("c4ml_xdsl") / f"{schema}_schema.json").read_text(encoding="utf-8"), nl=False)
@@ -407,8 +419,12 @@ def report(folder: Path | None, json_output: bool, html: Path | None, schema: st
         raise click.UsageError("Missing argument 'FOLDER'.")
     try:
         found = json.loads(read_text(folder / "report.json"))
+        if vivado is not None:
+            found["vivado"] = read_vivado_reports(vivado).to_json()
         if html is None:
             _show(found, json_output)
+            if vivado is not None and not json_output:
+                _show_vivado(found)
             return
         from c4ml_xdsl.report_page import render
 
@@ -424,6 +440,20 @@ def report(folder: Path | None, json_output: bool, html: Path | None, schema: st
     except OSError as error:
         raise OptionError(f"{html} can't be written: {error.strerror}") from error
     click.echo(f"wrote {html}")
+
+
+def _show_vivado(report: dict[str, Any]) -> None:
+    """Vivado's figures beside the estimates; the delay is that of the slowest stage or of the whole circuit."""
+    found, totals = report["vivado"], report["totals"]
+    table = Table("", "estimated", "Vivado", "ratio", title=f"{found['device'] or 'Vivado'}, {found['stage']}")
+    for name, key in (("LUT", "lut"), ("flip-flops", "ff"), ("delay ns", "delay_ns")):
+        measured, estimated = found[key], totals[key]
+        ratio = f"{measured / estimated:.2f}" if measured is not None and estimated else ""
+        table.add_row(name, str(estimated), "" if measured is None else str(measured), ratio)
+    for name, key in (("carry chains", "carry"), ("block RAM", "bram"), ("DSP", "dsp"), ("slack ns", "slack_ns")):
+        if found[key] is not None:
+            table.add_row(name, "", f"{found[key]:g}", "")
+    Console(width=120 if not sys.stdout.isatty() else None).print(table)
 
 
 for _command in (view, doctor, completion):

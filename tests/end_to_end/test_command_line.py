@@ -39,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_compile_writes_the_contract(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
-        "hw.mlir", "lbir.mlir", "ports.json", "report.html", "report.json", "rtl",
+        "Makefile", "README.md", "hw.mlir", "lbir.mlir", "main_graph.core", "ports.json", "report.html",
+        "report.json", "rtl", "scripts", "tb", "wrappers",
     ]  # fmt: skip
     ports = json.loads((folder / "ports.json").read_text())
     assert (ports["clock"], ports["latency_cycles"], ports["initiation_interval"]) == (None, 0, 1)
@@ -223,6 +224,8 @@ def test_a_refused_compile_leaves_an_existing_folder(folder: Path, tmp_path: Pat
         (["compile", MODEL, "-o", "x", "--clock-ns", "0.2"], 1),
         (["compile", MODEL, "-o", "x", "--input-type", "INT0"], 1),
         (["compile", MODEL, "-o", "x", "--max-luts", "3"], 1),
+        (["compile", MODEL, "-o", "x", "--axis-width", "12"], 1),
+        (["report", MODEL.parent, "--vivado", "missing"], 1),
         (["report", "missing"], 1),
     ],
 )

@@ -1,0 +1,1 @@
+"""Frames through the AXI-Stream wrappers of packages, in cocotb."""
