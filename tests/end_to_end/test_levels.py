@@ -126,7 +126,9 @@ def test_single_samples_and_batches() -> None:
         circuit(np.zeros((3, 5)))
 
 
-@pytest.mark.parametrize("options", [{"target": "generic"}, {"minimize": "delay"}, {"minimize": "area"}])
+@pytest.mark.parametrize(
+    "options", [{"target": "generic"}, {"target": "ecp5"}, {"minimize": "delay"}, {"minimize": "area"}]
+)
 def test_options_change_the_circuit_not_the_function(options: dict[str, str]) -> None:
     x, y = golden("mlp_w4a4_bn_fp")
     circuit = c4ml.compile(MODELS / "mlp_w4a4_bn_fp" / "model.onnx", effort="fast", **options)

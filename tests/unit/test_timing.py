@@ -81,3 +81,10 @@ def test_a_pipeline_on_ecp5_counts_its_registers_time() -> None:
     assert behind - ahead == 525  # from the clock to the output, and the set-up time
     stages, _ = table.earliest(behind - 1, [0, 0, 0])
     assert stages == [0, 0, 2]  # it takes longer by itself
+
+
+def test_a_row_on_ecp5_takes_as_long_as_its_cells() -> None:
+    wire, into, through, out = 1.65, 0.447, 0.071, 0.443
+    assert delay_of(chain(1, 1, 2), "ecp5") == pytest.approx(wire + 0.690)  # the carry comes out in the same cell
+    assert delay_of(chain(1, 7, 2), "ecp5") == pytest.approx(wire + into + 2 * through + out)  # eight bits, four cells
+    assert delay_of(chain(1, 4, 3), "ecp5") > delay_of(chain(1, 4, 2), "ecp5")
