@@ -141,105 +141,115 @@ def _bounded(
         if step.other is not None:
             c, other_error, open_there = _bounded(step.other, n, spread_constants(step.other, n.ndim))
             undecided |= open_there
-        match step.operation:
-            case "add" | "sub":
-                assert c is not None
-                value, residue = _two_sum(value, np.broadcast_to(c if step.operation == "add" else -c, value.shape))
-                error = (error + other_error + np.abs(residue)) * _GROWTH
-            case "mul":
-                assert c is not None
-                crossed = error * (np.abs(c) + other_error) + other_error * np.abs(value)
-                value, residue = _two_product(value, np.broadcast_to(c, value.shape))
-                error = (crossed + np.abs(residue)) * _GROWTH
-            case "div" | "div_sqrt" | "rdiv":
-                assert c is not None
-                if step.operation == "rdiv":
-                    value, c, error, other_error = np.broadcast_to(c, value.shape), value, np.zeros_like(error), error
-                slack: Floats | float = 0.0
-                divisor = np.broadcast_to(c, value.shape)
-                if step.operation == "div_sqrt":
-                    divisor = np.broadcast_to(np.sqrt(c), value.shape)
-                    square, residue = _two_product(divisor, divisor)
-                    slack = np.where((square != c) | (residue != 0), 2.0**-51, 0.0)
-                least = np.abs(divisor) - other_error
-                quotient = value / divisor
-                product, residue = _two_product(quotient, divisor)
-                residue = np.abs((value - product) - residue)
-                error = (error + residue + np.abs(quotient) * other_error) / least
-                error = (error + np.abs(quotient) * slack) * _GROWTH
-                undecided |= ~(least > 0)
-                value = quotient
-            case "max":
-                assert c is not None
-                settled = np.where(value + error < c - other_error, other_error, np.maximum(error, other_error))
-                error = np.where(value - error > c + other_error, error, settled)
-                value = np.maximum(value, c)
-            case "min":
-                assert c is not None
-                settled = np.where(value - error > c + other_error, other_error, np.maximum(error, other_error))
-                error = np.where(value + error < c - other_error, error, settled)
-                value = np.minimum(value, c)
-            case "neg":
-                value = -value
-            case "abs":
-                value = np.abs(value)
-            case "leaky":
-                assert c is not None
-                below, residue = _two_product(value, np.broadcast_to(c, value.shape))
-                steepest = error * np.maximum(np.abs(c), 1.0) * _GROWTH
-                value, error = np.where(value >= 0, value, below), np.where(value >= 0, steepest, steepest + residue)
-                error = np.abs(error)
-            case "elu":
-                assert c is not None
-                below, spread = _around(np.expm1, np.minimum(value, 0.0), error)
-                undecided |= (np.abs(value) <= error) & (error > 0)
-                error = np.where(value >= 0, error, spread * np.abs(c) + np.abs(below * c) * 2.0**-50)
-                value = np.where(value >= 0, value, below * c)
-            case "thresholded":
-                assert c is not None
-                undecided |= (np.abs(value - c) <= error) & (error > 0)
-                value, error = np.where(value > c, value, 0.0), np.where(value > c, error, 0.0)
-            case "sqrt":
-                root, spread = _around(np.sqrt, value, error)
-                square, residue = _two_product(root, root)
-                error = np.where((error == 0) & (square == value) & (residue == 0), 0.0, spread)
-                undecided |= ~(value - error >= 0)
-                value = root
-            case "softsign":
-                result, spread = _around(_softsign, value, error)
-                value, error = result, np.where((error == 0) & (value == 0), 0.0, spread)
-            case "sigmoid" | "tanh" | "exp" | "log" | "erf":
-                function, point, there = _FUNCTIONS[step.operation]
-                result, spread = _around(function, value, error)
-                known = (error == 0) & (value == point)
-                value, error = np.where(known, there, result), np.where(known, 0.0, spread + _TINY)
-            case "step":
-                undecided |= ~((value - error >= 0) | (value + error < 0))
-                value, error = (value >= 0).astype(np.float64), np.zeros_like(error)
-            case "sign":
-                undecided |= (np.abs(value) <= error) & (error > 0)
-                value, error = np.sign(value), np.zeros_like(error)
-            case "count":
-                assert c is not None
-                total = np.zeros_like(value)
-                for index in range(c.shape[-1]):
-                    level = c[..., index]
-                    undecided |= ~((value - error >= level) | (value + error < level))
-                    total += value >= level
-                value, error = total, np.zeros_like(error)
-            case "round":
-                assert step.mode is not None
-                # the ends are rounded themselves, so they are moved outwards: a tie must not hide behind that
-                below = np.where(error > 0, np.nextafter(value - error, -np.inf), value)
-                above = np.where(error > 0, np.nextafter(value + error, np.inf), value)
-                low, high = _round_floats(below, step.mode), _round_floats(above, step.mode)
-                undecided |= (low != high) | (np.abs(value) > 2.0**50) | ~np.isfinite(error)
-                value, error = low, np.zeros_like(error)
-            case unknown:
-                raise ValueError(f"unknown step {unknown}")
+        value, error, open_there = _bounded_step(step, c, other_error, value, error)
+        undecided |= open_there
         risky = ~(error <= 0) | (np.abs(value) > 2.0**400)
         error = np.where(risky, np.maximum(error, _TINY), error)
         undecided |= ~np.isfinite(value) | (np.abs(value) > 2.0**400) | np.isnan(error)
+    return value, error, undecided
+
+
+def _bounded_step(
+    step: Step, c: Floats | None, other_error: Floats, value: Floats, error: Floats
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """The same for one step with its constant, or the value of its other chain and the bound of that one's error."""
+    undecided = np.zeros(value.shape, np.bool_)
+    match step.operation:
+        case "add" | "sub":
+            assert c is not None
+            value, residue = _two_sum(value, np.broadcast_to(c if step.operation == "add" else -c, value.shape))
+            error = (error + other_error + np.abs(residue)) * _GROWTH
+        case "mul":
+            assert c is not None
+            crossed = error * (np.abs(c) + other_error) + other_error * np.abs(value)
+            value, residue = _two_product(value, np.broadcast_to(c, value.shape))
+            error = (crossed + np.abs(residue)) * _GROWTH
+        case "div" | "div_sqrt" | "rdiv":
+            assert c is not None
+            if step.operation == "rdiv":
+                value, c, error, other_error = np.broadcast_to(c, value.shape), value, np.zeros_like(error), error
+            slack: Floats | float = 0.0
+            divisor = np.broadcast_to(c, value.shape)
+            if step.operation == "div_sqrt":
+                divisor = np.broadcast_to(np.sqrt(c), value.shape)
+                square, residue = _two_product(divisor, divisor)
+                slack = np.where((square != c) | (residue != 0), 2.0**-51, 0.0)
+            least = np.abs(divisor) - other_error
+            quotient = value / divisor
+            product, residue = _two_product(quotient, divisor)
+            residue = np.abs((value - product) - residue)
+            error = (error + residue + np.abs(quotient) * other_error) / least
+            error = (error + np.abs(quotient) * slack) * _GROWTH
+            undecided |= ~(least > 0)
+            value = quotient
+        case "max":
+            assert c is not None
+            settled = np.where(value + error < c - other_error, other_error, np.maximum(error, other_error))
+            error = np.where(value - error > c + other_error, error, settled)
+            value = np.maximum(value, c)
+        case "min":
+            assert c is not None
+            settled = np.where(value - error > c + other_error, other_error, np.maximum(error, other_error))
+            error = np.where(value + error < c - other_error, error, settled)
+            value = np.minimum(value, c)
+        case "neg":
+            value = -value
+        case "abs":
+            value = np.abs(value)
+        case "leaky":
+            assert c is not None
+            below, residue = _two_product(value, np.broadcast_to(c, value.shape))
+            steepest = error * np.maximum(np.abs(c), 1.0) * _GROWTH
+            value, error = np.where(value >= 0, value, below), np.where(value >= 0, steepest, steepest + residue)
+            error = np.abs(error)
+        case "elu":
+            assert c is not None
+            below, spread = _around(np.expm1, np.minimum(value, 0.0), error)
+            undecided |= (np.abs(value) <= error) & (error > 0)
+            error = np.where(value >= 0, error, spread * np.abs(c) + np.abs(below * c) * 2.0**-50)
+            value = np.where(value >= 0, value, below * c)
+        case "thresholded":
+            assert c is not None
+            undecided |= (np.abs(value - c) <= error) & (error > 0)
+            value, error = np.where(value > c, value, 0.0), np.where(value > c, error, 0.0)
+        case "sqrt":
+            root, spread = _around(np.sqrt, value, error)
+            square, residue = _two_product(root, root)
+            error = np.where((error == 0) & (square == value) & (residue == 0), 0.0, spread)
+            undecided |= ~(value - error >= 0)
+            value = root
+        case "softsign":
+            result, spread = _around(_softsign, value, error)
+            value, error = result, np.where((error == 0) & (value == 0), 0.0, spread)
+        case "sigmoid" | "tanh" | "exp" | "log" | "erf":
+            function, point, there = _FUNCTIONS[step.operation]
+            result, spread = _around(function, value, error)
+            known = (error == 0) & (value == point)
+            value, error = np.where(known, there, result), np.where(known, 0.0, spread + _TINY)
+        case "step":
+            undecided |= ~((value - error >= 0) | (value + error < 0))
+            value, error = (value >= 0).astype(np.float64), np.zeros_like(error)
+        case "sign":
+            undecided |= (np.abs(value) <= error) & (error > 0)
+            value, error = np.sign(value), np.zeros_like(error)
+        case "count":
+            assert c is not None
+            total = np.zeros_like(value)
+            for index in range(c.shape[-1]):
+                level = c[..., index]
+                undecided |= ~((value - error >= level) | (value + error < level))
+                total += value >= level
+            value, error = total, np.zeros_like(error)
+        case "round":
+            assert step.mode is not None
+            # the ends are rounded themselves, so they are moved outwards: a tie must not hide behind that
+            below = np.where(error > 0, np.nextafter(value - error, -np.inf), value)
+            above = np.where(error > 0, np.nextafter(value + error, np.inf), value)
+            low, high = _round_floats(below, step.mode), _round_floats(above, step.mode)
+            undecided |= (low != high) | (np.abs(value) > 2.0**50) | ~np.isfinite(error)
+            value, error = low, np.zeros_like(error)
+        case unknown:
+            raise ValueError(f"unknown step {unknown}")
     return value, error, undecided
 
 

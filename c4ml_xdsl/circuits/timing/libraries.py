@@ -31,8 +31,8 @@ ECP5 = Library(
 )
 """
 ECP5, speed grade 6, as nextpnr has it. Carry chains have their LUTs inside, two positions a cell; there are no rows of
-three. A wire is fitted to the frequency after place and route (`python -m benchmarks place`): on the longest paths wires
-take 1.2 to 1.6 ns in the mean, and more paths are nearly as long.
+three. A wire is fitted to the frequency after place and route (`python -m benchmarks place`): on the longest paths
+wires take 1.2 to 1.6 ns in the mean, and more paths are nearly as long.
 """
 
 
