@@ -1,9 +1,9 @@
 """What is built of each case: our designs by their options, and the peers' by their settings."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args, get_type_hints
+from typing import Any, Literal, TypeAlias
 
-from c4ml_xdsl.compiler import CompileOptions
+from c4ml_xdsl.strategies import OWN_STRATEGIES
 
 GOALS = ("area", "delay", "balanced")
 PEERS = ("da4ml", "alkaid")
@@ -73,7 +73,7 @@ Design: TypeAlias = OurDesign | PeerDesign
 
 def strategies() -> tuple[str, ...]:
     """The strategies that this version of the compiler has."""
-    return get_args(get_type_hints(CompileOptions)["strategy"])
+    return OWN_STRATEGIES
 
 
 def all_designs() -> list[Design]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from c4ml_xdsl.errors import InputDataError
+from c4ml_xdsl.text_files import read_text
 
 SITES = {
     "lut": ("CLB LUTs", "Slice LUTs"),
@@ -56,9 +57,11 @@ def read_vivado_reports(folder: Path) -> VivadoReport:
         files = [folder / name for name in names]
         if any(file.is_file() for file in files):
             try:
-                utilization, timing = (file.read_text(errors="replace") if file.is_file() else "" for file in files)
+                utilization, timing = (read_text(file) if file.is_file() else "" for file in files)
             except OSError as error:
                 raise InputDataError(f"{folder} can't be read: {error.strerror}", remedy=remedy) from error
+            except ValueError:  # no text
+                utilization = timing = ""
             report = _parsed(stage, utilization, timing)
             if report.lut is None and report.slack_ns is None:
                 raise InputDataError(f"{' and '.join(names)} in {folder} aren't Vivado's reports", remedy=remedy)

@@ -221,7 +221,7 @@ def test_a_refused_compile_leaves_an_existing_folder(folder: Path, tmp_path: Pat
         (["compile", MODEL, "-o", "x", "--target", "abacus"], 2),
         (["frobnicate"], 2),
         (["compile", "missing.onnx", "-o", "x"], 1),
-        (["compile", MODEL, "-o", "x", "--clock-ns", "0.2"], 1),
+        (["compile", MODEL, "-o", "x", "--effort", "fast", "--clock-ns", "0.2"], 1),
         (["compile", MODEL, "-o", "x", "--input-type", "INT0"], 1),
         (["compile", MODEL, "-o", "x", "--max-luts", "3"], 1),
         (["compile", MODEL, "-o", "x", "--axis-width", "12"], 1),
