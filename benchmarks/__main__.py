@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ from benchmarks.results import Row, load_results, store_row
 from c4ml_xdsl.errors import C4mlError
 
 if TYPE_CHECKING:
+    from benchmarks.named import NamedBenchmark
     from benchmarks.table import Table
 
 Named = TypeVar("Named", Case, Design)
@@ -197,138 +198,85 @@ def scale_row_command(name: str) -> None:
         raise click.ClickException(str(error).splitlines()[0]) from error
 
 
-@main.command("estimates")
-@click.option("--designs", multiple=True, metavar="PATTERN", help="Designs by name, with * and ?; may be repeated.")
-@FLOW
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes at a time.")
-@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
-@click.option("-o", "--output", default="estimates.json", show_default=True, type=click.Path(path_type=Path))
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables as Markdown to a file, too.")
-def estimates_command(
-    designs: Sequence[str], flow: str, jobs: int, again: bool, output: Path, markdown: Path | None
-) -> None:
-    """Measures single modules and pipelines against the report's estimates; finished rows are kept."""
-    from benchmarks.estimates import estimate_tables, estimated_designs
-    from benchmarks.runner import run_named
+def _add_named(group: str, summary: str, load: "Callable[[], NamedBenchmark]", flows: bool = False) -> None:
+    """
+    Adds the commands of a benchmark whose cases have names: GROUP measures and shows, GROUP-row measures one case.
 
-    names = [each.name for each in estimated_designs()]
-    chosen = [each for each in names if not designs or any(fnmatchcase(each, pattern) for pattern in designs)]
-    run_named("estimates", "estimates-row", chosen, ["--flow", flow], output, again, jobs, click.echo)
-    _show(estimate_tables(load_results(output)), 200, markdown)
+    Each case runs in a process of its own; the results keep it under the group's name.
+    """
 
+    def run(
+        cases: Sequence[str], jobs: int, again: bool, output: Path, markdown: Path | None, flow: str | None = None
+    ) -> None:
+        from benchmarks.runner import run_named
 
-@main.command("estimates-row")
-@click.argument("name", metavar="DESIGN")
-@FLOW
-def estimates_row_command(name: str, flow: str) -> None:
-    """Measures the modules of one design of `estimates`, and prints its entry of the results."""
-    from benchmarks.estimates import estimated_designs, measure_design
+        benchmark = load()
+        chosen = [each for each in benchmark.cases if not cases or any(fnmatchcase(each, one) for one in cases)]
+        options = [] if flow is None else ["--flow", flow]
+        run_named(group, f"{group}-row", chosen, options, output, again, jobs, click.echo)
+        _show(benchmark.tables(load_results(output)), 200, markdown)
 
-    design = next((each for each in estimated_designs() if each.name == name), None)
-    if design is None:
-        raise click.UsageError(f"no design of estimates is named {name}")
-    try:
-        click.echo(json.dumps(measure_design(design, flow)))
-    except (BenchmarkError, C4mlError) as error:
-        raise click.ClickException(str(error).splitlines()[0]) from error
+    def row(name: str, flow: str = "") -> None:
+        benchmark = load()
+        if name not in benchmark.cases:
+            raise click.UsageError(f"no case of {group} is named {name}")
+        try:
+            click.echo(json.dumps(benchmark.measure(name, flow)))
+        except (BenchmarkError, C4mlError) as error:
+            raise click.ClickException(str(error).splitlines()[0]) from error
 
-
-@main.command("pipelines")
-@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
-@FLOW
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes at a time.")
-@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
-@click.option("-o", "--output", default="pipelines.json", show_default=True, type=click.Path(path_type=Path))
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables as Markdown to a file, too.")
-def pipelines_command(
-    cases: Sequence[str], flow: str, jobs: int, again: bool, output: Path, markdown: Path | None
-) -> None:
-    """Measures pipelines against the clock asked for and against Alkaid's; finished rows are kept."""
-    from benchmarks.pipelines import pipeline_cases, pipeline_tables
-    from benchmarks.runner import run_named
-
-    names = [each.name for each in pipeline_cases()]
-    chosen = [each for each in names if not cases or any(fnmatchcase(each, pattern) for pattern in cases)]
-    run_named("pipelines", "pipelines-row", chosen, ["--flow", flow], output, again, jobs, click.echo)
-    _show(pipeline_tables(load_results(output)), 200, markdown)
+    options = [
+        click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated."),
+        click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes at a time."),
+        click.option("--again", is_flag=True, help="Measure what is in the results already, too."),
+        click.option(
+            "-o", "--output", default=f"{group}.json", show_default=True, type=click.Path(path_type=Path),
+            help="File of the results; finished ones are kept.",
+        ),
+        click.option("--markdown", type=click.Path(path_type=Path), help="Write the tables as Markdown, too."),
+    ]  # fmt: skip
+    argument = click.argument("name", metavar="CASE")
+    for option in [*([FLOW] if flows else []), *reversed(options)]:
+        run = option(run)
+    for option in [*([FLOW] if flows else []), argument]:
+        row = option(row)
+    main.command(group, help=summary)(run)
+    main.command(f"{group}-row", help=f"Measures one case of {group}, and prints its entry of the results.")(row)
 
 
-@main.command("pipelines-row")
-@click.argument("name", metavar="CASE")
-@FLOW
-def pipelines_row_command(name: str, flow: str) -> None:
-    """Measures one case of `pipelines`, and prints its entry of the results."""
-    from benchmarks.pipelines import measure_pipeline, pipeline_cases
+def _estimates() -> "NamedBenchmark":
+    from benchmarks.estimates import estimate_tables, estimated_designs, measure_design
+    from benchmarks.named import NamedBenchmark
 
-    case = next((each for each in pipeline_cases() if each.name == name), None)
-    if case is None:
-        raise click.UsageError(f"no case of pipelines is named {name}")
-    try:
-        click.echo(json.dumps(measure_pipeline(case, flow)))
-    except (BenchmarkError, C4mlError) as error:
-        raise click.ClickException(str(error).splitlines()[0]) from error
+    return NamedBenchmark({each.name: each for each in estimated_designs()}, measure_design, estimate_tables)
 
 
-@main.command("hierarchy")
-@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
-@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
-@click.option("-o", "--output", default="hierarchy.json", show_default=True, type=click.Path(path_type=Path))
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table as Markdown to a file, too.")
-def hierarchy_command(cases: Sequence[str], again: bool, output: Path, markdown: Path | None) -> None:
-    """Compares one schedule a module with one an instance, in register bits; finished rows are kept."""
-    from benchmarks.hierarchy import hierarchy_cases, hierarchy_table
-    from benchmarks.runner import run_named
+def _pipelines() -> "NamedBenchmark":
+    from benchmarks.named import NamedBenchmark
+    from benchmarks.pipelines import measure_pipeline, pipeline_cases, pipeline_tables
 
-    names = [each.name for each in hierarchy_cases()]
-    chosen = [each for each in names if not cases or any(fnmatchcase(each, pattern) for pattern in cases)]
-    run_named("hierarchy", "hierarchy-row", chosen, [], output, again, 1, click.echo)
-    _show(hierarchy_table(load_results(output)), 200, markdown)
+    return NamedBenchmark({each.name: each for each in pipeline_cases()}, measure_pipeline, pipeline_tables)
 
 
-@main.command("hierarchy-row")
-@click.argument("name", metavar="CASE")
-def hierarchy_row_command(name: str) -> None:
-    """Compares the schedules of one case of `hierarchy`, and prints its entry of the results."""
-    from benchmarks.hierarchy import hierarchy_cases, measure_hierarchy
+def _hierarchy() -> "NamedBenchmark":
+    from benchmarks.hierarchy import hierarchy_cases, hierarchy_table, measure_hierarchy
+    from benchmarks.named import NamedBenchmark
 
-    case = next((each for each in hierarchy_cases() if each.name == name), None)
-    if case is None:
-        raise click.UsageError(f"no case of hierarchy is named {name}")
-    try:
-        click.echo(json.dumps(measure_hierarchy(case)))
-    except (BenchmarkError, C4mlError) as error:
-        raise click.ClickException(str(error).splitlines()[0]) from error
+    cases = {each.name: each for each in hierarchy_cases()}
+    return NamedBenchmark(cases, lambda case, _: measure_hierarchy(case), hierarchy_table)
 
 
-@main.command("place")
-@click.option("--cases", multiple=True, metavar="PATTERN", help="Cases by name, with * and ?; may be repeated.")
-@click.option("--again", is_flag=True, help="Measure what is in the results already, too.")
-@click.option("-o", "--output", default="place.json", show_default=True, type=click.Path(path_type=Path))
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table as Markdown to a file, too.")
-def place_command(cases: Sequence[str], again: bool, output: Path, markdown: Path | None) -> None:
-    """Places and routes designs for the target ecp5 with nextpnr; finished rows are kept."""
-    from benchmarks.place import placed_cases, placed_table
-    from benchmarks.runner import run_named
+def _place() -> "NamedBenchmark":
+    from benchmarks.named import NamedBenchmark
+    from benchmarks.place import place, placed_cases, placed_table
 
-    names = [each.name for each in placed_cases()]
-    chosen = [each for each in names if not cases or any(fnmatchcase(each, pattern) for pattern in cases)]
-    run_named("place", "place-row", chosen, [], output, again, 1, click.echo)
-    _show(placed_table(load_results(output)), 200, markdown)
+    return NamedBenchmark({each.name: each for each in placed_cases()}, lambda case, _: place(case), placed_table)
 
 
-@main.command("place-row")
-@click.argument("name", metavar="CASE")
-def place_row_command(name: str) -> None:
-    """Places and routes one case of `place`, and prints its entry of the results."""
-    from benchmarks.place import place, placed_cases
-
-    case = next((each for each in placed_cases() if each.name == name), None)
-    if case is None:
-        raise click.UsageError(f"no case of place is named {name}")
-    try:
-        click.echo(json.dumps(place(case)))
-    except (BenchmarkError, C4mlError) as error:
-        raise click.ClickException(str(error).splitlines()[0]) from error
+_add_named("estimates", "Measures single modules and pipelines against the report's estimates.", _estimates, flows=True)
+_add_named("pipelines", "Measures pipelines against the clock asked for and against Alkaid's.", _pipelines, flows=True)
+_add_named("hierarchy", "Compares one schedule a module with one an instance, in register bits.", _hierarchy)
+_add_named("place", "Places and routes designs for the target ecp5 with nextpnr.", _place)
 
 
 @main.command("peers-install")

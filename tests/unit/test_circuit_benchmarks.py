@@ -1,9 +1,12 @@
 """The benchmarks of estimates, pipelines, hierarchy and place and route: what they count and how tables judge it."""
 
 import math
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.__main__ import main
 from benchmarks.cases import matrix_model, stored_matrix
 from benchmarks.estimates import EstimatedDesign, estimate_tables, estimated_designs, measure_design, rank_correlation
 from benchmarks.hierarchy import HierarchyCase, hierarchy_table, measure_hierarchy
@@ -62,6 +65,15 @@ def test_one_schedule_a_module_is_never_better_than_one_an_instance() -> None:
     assert row["flat"]["registers"] <= row["modules"]["registers"]
     (table,) = hierarchy_table({"hierarchy": {case.name: row}})
     assert table.rows[0][0] == "cnn1d_pot 3 ns"
+
+
+def test_cases_are_measured_once(tmp_path: Path) -> None:
+    options = ["hierarchy", "--cases", "cnn1d_pot 8*", "-o", str(tmp_path / "results.json")]
+    first, second = (CliRunner().invoke(main, options) for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "cnn1d_pot 8 ns:" in first.output
+    assert "cnn1d_pot 8 ns:" not in second.output
+    assert CliRunner().invoke(main, ["hierarchy-row", "nothing"]).exit_code == 2
 
 
 def test_the_longest_path_is_in_wires_and_cells() -> None:
