@@ -81,7 +81,7 @@ def tensors_of(
             "min": element.low,
             "max": element.high,
             "bits": element.bits,
-            "spare_bits": int((element.bits - _varying_bits(low, high)).sum()),
+            "spare_bits": int((element.bits - varying_bits(low, high)).sum()),
             "constant_elements": int((low == high).sum()),
             "unread_elements": int((~read[value]).sum()),
         }
@@ -175,7 +175,7 @@ def _bit_lengths(x: Integers) -> Integers:
     return np.searchsorted(1 << np.arange(62), x, side="right")
 
 
-def _varying_bits(low: Integers, high: Integers) -> Integers:
+def varying_bits(low: Integers, high: Integers) -> Integers:
     """The bits of an element that aren't always the same, nor copies of its sign."""
     signed = (low < 0) & (high >= 0)
     both = np.maximum(_bit_lengths(np.where(signed, -low - 1, 0)), _bit_lengths(np.where(signed, high, 0))) + 1

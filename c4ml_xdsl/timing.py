@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xdsl.dialects import hw, seq
-from xdsl.dialects.builtin import IntegerType, ModuleOp
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.circuits.cost import Target, row_operands
@@ -242,8 +242,3 @@ def _is_inner(operation: comb.AddOp | comb.SubOp) -> bool:
 def delay_of(module: hw.HWModuleOp, target: Target) -> float:
     """Nanoseconds from a module's inputs to its last output; the module has no instances."""
     return DesignTiming([module], module.sym_name.data, target).delays()[0]
-
-
-def delay_of_design(design: ModuleOp, top: str, target: Target) -> float:
-    """Nanoseconds through the top module; of a module's instances, each input bit counts when it is there in all."""
-    return DesignTiming(design.body.block.ops, top, target).delays()[0]

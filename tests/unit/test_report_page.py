@@ -22,6 +22,7 @@ from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.report_page import render
 from c4ml_xdsl.report_page.layered_drawing import Size, Spacing, draw
+from c4ml_xdsl.tensors import varying_bits
 from c4ml_xdsl.tools.c4ml import main
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -280,3 +281,14 @@ def test_a_drawing_has_ranks_and_no_overlap() -> None:
         assert all(a[1] <= b[1] for a, b in pairwise(points))
     assert draw(sizes, edges, spacing) == drawing
     assert draw([], [], spacing).nodes == ()
+
+
+@pytest.mark.parametrize("low", range(-9, 10))
+def test_bits_that_vary_are_those_of_all_integers_between(low: int) -> None:
+    for high in range(low, 10):
+        columns = [{value >> place & 1 for value in range(low, high + 1)} for place in range(6)]
+        vary = sum(len(column) > 1 for column in columns)
+        if low < 0 <= high:  # the sign counts once, not its copies
+            copies = [all((value >> place & 1) == (value < 0) for value in range(low, high + 1)) for place in range(6)]
+            vary -= sum(copies) - 1
+        assert varying_bits(np.array([low]), np.array([high])).tolist() == [vary]
