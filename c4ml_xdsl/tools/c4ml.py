@@ -68,7 +68,13 @@ COMPILE_OPTIONS = [
         "truth tables (table), or the ones among single bits are counted (compressor); auto does what is smaller. "
         "Packages can add others.",
     ),
-    click.option("--target", type=Choice(TARGETS), default="xilinx", show_default=True),
+    click.option(
+        "--target",
+        type=Choice(TARGETS),
+        default="xilinx",
+        show_default=True,
+        help="Device: UltraScale+, 7 series (both with rows of three operands), Lattice ECP5, or any with LUTs.",
+    ),
     click.option(
         "--effort",
         type=Choice(["fast", "normal", "max"]),
