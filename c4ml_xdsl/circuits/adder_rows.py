@@ -19,7 +19,6 @@ class Operand:
     high: int
     shift: int = 0
     negative: bool = False
-    depth: int = 0
 
     @property
     def ends(self) -> tuple[int, int]:
@@ -58,24 +57,21 @@ def signed_digits(number: int) -> list[tuple[int, bool]]:
     return digits
 
 
-def sum_in_rows(
-    operands: Sequence[Operand], constant: int, fewest_levels: bool, arity: int, first_index: int
-) -> list[Row]:
+def sum_in_rows(operands: Sequence[Operand], constant: int, arity: int, first_index: int) -> list[Row]:
     """
     The rows that add up all operands and a constant; the last one is the sum itself.
 
-    Rows take the narrowest operands first, or with `fewest_levels` those that are ready first. Rows are numbered from
-    `first_index`. A sum of no operands isn't one.
+    Rows take the narrowest operands first, and are numbered from `first_index`. A sum of no operands isn't one.
     """
     if not operands:
         raise ValueError("nothing to add")
-    heap: list[tuple[int, int, int, Operand | None]] = []
+    heap: list[tuple[int, int, Operand | None]] = []
     serial = 0
     for operand in operands:
-        heap.append((operand.depth if fewest_levels else operand.top, operand.top, serial, operand))
+        heap.append((operand.top, serial, operand))
         serial += 1
     if constant:
-        heap.append((0 if fewest_levels else constant.bit_length(), constant.bit_length(), serial, None))
+        heap.append((constant.bit_length(), serial, None))
         serial += 1
     heapq.heapify(heap)
     rows: list[Row] = []
@@ -83,14 +79,14 @@ def sum_in_rows(
         count = len(heap)
         # the first row takes so few that all others can be full
         take = min(count, arity if arity == 2 or count % 2 else 2)
-        taken = [heapq.heappop(heap)[3] for _ in range(take)]
+        taken = [heapq.heappop(heap)[2] for _ in range(take)]
         parts = [part for part in taken if part is not None]
         added = constant if len(parts) < take else 0
         row, result = _row(parts, added, first_index + len(rows), last=not heap)
         rows.append(row)
         if not heap:
             return rows
-        heapq.heappush(heap, (result.depth if fewest_levels else result.top, result.top, serial, result))
+        heapq.heappush(heap, (result.top, serial, result))
         serial += 1
 
 
@@ -103,11 +99,9 @@ def _row(parts: Sequence[Operand], constant: int, index: int, last: bool) -> tup
             shift = min(shift, (constant & -constant).bit_length() - 1)
         negative = all(part.negative for part in parts)
     moved = tuple(
-        Operand(part.index, part.low, part.high, part.shift - shift, part.negative != negative, part.depth)
-        for part in parts
+        Operand(part.index, part.low, part.high, part.shift - shift, part.negative != negative) for part in parts
     )
     constant = (-constant if negative else constant) >> shift
     ends = [part.ends for part in moved]
     low, high = constant + sum(low for low, _ in ends), constant + sum(high for _, high in ends)
-    depth = 1 + max((part.depth for part in parts), default=0)
-    return Row(index, moved, constant, low, high), Operand(index, low, high, shift, negative, depth)
+    return Row(index, moved, constant, low, high), Operand(index, low, high, shift, negative)

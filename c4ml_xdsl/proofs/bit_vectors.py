@@ -19,7 +19,7 @@ from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.proofs.linear_forms import Atoms, Form
-from c4ml_xdsl.proofs.table_words import Element, Place, linear_word
+from c4ml_xdsl.proofs.table_words import Element, Place, linear_word, parity_of
 
 
 class Word:
@@ -430,6 +430,20 @@ def _parity(values: ModuleBits, operation: Operation) -> Bits:
     return values.word(values.atoms.modulo(values.atoms.combine([*words, (majority, -2)]), width), width)
 
 
+def _table(values: ModuleBits, operation: Operation) -> Bits:
+    """A truth table is unknown but for its parity, where it is that of some of its inputs."""
+    operation = cast(comb.TruthTableOp, operation)
+    bits = values.unknown(operation.result)
+    read = parity_of(operation.entries)
+    if read is not None and read[0]:
+        inputs = [values.unsigned(values.values[operand].slice(0, 1)[0]) for operand in operation.inputs]
+        assert bits.form is not None
+        (atom,) = bits.form.terms
+        chosen = [(inputs[each], 1) for each in read[0]]
+        values.atoms.parities[atom] = values.atoms.combine(chosen, int(read[1]))
+    return bits
+
+
 def _masked(operation: Operation, segment: Segment, mask: int, width: int) -> list[Segment]:
     """A segment and a constant."""
     word, low, _ = segment
@@ -481,4 +495,5 @@ _RULES: dict[type[Operation], Callable[[ModuleBits, Operation], Bits]] = {
     comb.OrOp: _majority,
     comb.XorOp: _parity,
     comb.MuxOp: _mux,
+    comb.TruthTableOp: _table,
 }

@@ -263,24 +263,33 @@ class Cone:
             node = self.form(form)
             return self._lowest(form, width) if node is None else node
         lowest = self.module.atoms.modulo(form, width)  # what is carried by higher bits alone isn't read
-        node = self._lowest(lowest, width) if lowest.plain else None
+        node = self._lowest(lowest, width)
         return self.form(form) if node is None else node
 
     def _lowest(self, form: Form, width: int) -> Node | None:
         """
-        The same for a form that is a sum of the variables only modulo 2^width.
+        The same for a form that is a sum of the variables, and of floors of such sums, only modulo 2^width.
 
-        The lowest bits of a sum are often those of some of its terms, which a row lets pass.
+        The lowest bits of a sum are often those of some of its terms, which a row lets pass, or those of a counter.
         """
-        added = self.variables.aligned(form.terms, width)
+        own, nodes = form.terms, list[tuple[Node, int]]()
+        if not form.plain:
+            inputs = self.module.atoms.inputs
+            own, aligned = self._aligned(form, {atom: each for atom, each in own.items() if atom < inputs})
+            for atom, coefficient in form.terms.items():
+                if atom >= inputs:
+                    if atom not in aligned:
+                        return None
+                    nodes.append((aligned[atom], _wrapped(coefficient)))
+        added = self.variables.aligned(own, width)
         if added is None:
             return None
-        terms = {each: form.terms.get(each, 0) + (added.get(each, 0) << width) for each in {**form.terms, **added}}
+        terms = {each: own.get(each, 0) + (added.get(each, 0) << width) for each in {**own, **added}}
         linear = self.variables.linear({each: factor for each, factor in terms.items() if factor})
         if linear is None:
             return None
         variables = tuple((variable, _wrapped(factor)) for variable, factor in linear[0])
-        return self.expressions.node(_Linear(variables, (), _wrapped(form.constant + linear[1])))
+        return self.expressions.node(_Linear(variables, tuple(nodes), _wrapped(form.constant + linear[1])))
 
     def _aligned(self, form: Form, own: dict[int, int]) -> tuple[dict[int, int], dict[int, Node]]:
         """

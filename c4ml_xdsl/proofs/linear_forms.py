@@ -53,6 +53,8 @@ class Atoms:
         """floor(form / 2^shift) for each atom that is one."""
         self.values: dict[int, SSAValue] = {}
         """The value for each atom that is one's unsigned integer."""
+        self.parities: dict[int, Form] = {}
+        """What is equal modulo 2 to an atom of 0 and 1, where that is known."""
         self._known: dict[tuple[object, ...], int] = {}
 
     def element(self, index: int) -> Form:
@@ -130,18 +132,32 @@ class Atoms:
         return Form(terms, constant, low, high, plain)
 
     def modulo(self, form: Form, width: int) -> Form:
-        """A form that is equal modulo 2^width, without the atoms that this makes vanish."""
+        """
+        A form that is equal modulo 2^width, without the atoms that this makes vanish.
+
+        Where an atom counts by its parity alone, what that is known to be stands in its place.
+        """
         mask = (1 << width) - 1
+        if self.parities and not form.plain:
+            half = 1 << (width - 1)
+            known = [atom for atom, each in form.terms.items() if each & mask == half and atom in self.parities]
+            if known:
+                parts = [(self.parities[atom], half) for atom in known]
+                parts.append((Form({atom: -form.terms[atom] for atom in known}, 0, *self._ends(form, known), False), 1))
+                form = self.combine([(form, 1), *parts])
         gone = [atom for atom, coefficient in form.terms.items() if not coefficient & mask]
         if not gone:
             return form
-        removed = {atom: -form.terms[atom] for atom in gone}
-        low, high = self.bounds(removed, 0)
+        low, high = self._ends(form, gone)
         kept = {atom: coefficient for atom, coefficient in form.terms.items() if coefficient & mask}
         plain = form.plain or all(atom < self.inputs for atom in kept)
         result = Form(kept, form.constant, form.low + low, form.high + high, plain)
         self.tighten(result)
         return result
+
+    def _ends(self, form: Form, atoms: Sequence[int]) -> tuple[int, int]:
+        """The bounds of what some atoms take away from a form by leaving it."""
+        return self.bounds({atom: -form.terms[atom] for atom in atoms}, 0)
 
     def floor(self, form: Form, shift: int) -> Form:
         """floor(form / 2^shift), as a normal form."""
@@ -153,6 +169,8 @@ class Atoms:
             low, high = form.low >> shift, form.high >> shift
         if low == high:
             return Form.of(low)
+        if high - low == 1 and high:
+            return self.floor(form.shifted(-high << shift), shift).shifted(high)
         if (low, high) == (-1, 0):
             # only the sign is left: all powers of two beyond the form's bits give one atom
             shift = max((-1 - form.low).bit_length(), form.high.bit_length())

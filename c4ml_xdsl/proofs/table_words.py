@@ -7,6 +7,7 @@ linear is found out by its values for all that its bits can be: differences give
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -86,6 +87,17 @@ def linear_word(operation: comb.ConcatOp, place_of: Callable[[SSAValue], Place |
                 constant,
             )
     return None
+
+
+@lru_cache(maxsize=1 << 12)
+def parity_of(entries: tuple[bool, ...]) -> tuple[tuple[int, ...], bool] | None:
+    """The inputs whose parity, inverted or not, a truth table is; None where it is no parity."""
+    inputs = len(entries).bit_length() - 1
+    read = [place for place in range(inputs) if entries[1 << (inputs - 1 - place)] != entries[0]]
+    mask = sum(1 << (inputs - 1 - place) for place in read)
+    if any(entry != (entries[0] ^ bool((index & mask).bit_count() & 1)) for index, entry in enumerate(entries)):
+        return None
+    return tuple(read), entries[0]
 
 
 def _variables(operands: Sequence[SSAValue]) -> list[SSAValue] | None:

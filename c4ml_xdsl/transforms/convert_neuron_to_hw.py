@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
+from c4ml_xdsl.circuits.adder_graph import CARRY_DELAY, LUT_DELAY, ROW_DELAYS
 from c4ml_xdsl.circuits.compressor import table_of
 from c4ml_xdsl.circuits.step_function import StepFunction
 from c4ml_xdsl.circuits.table_decomposition import Aim, decompose
@@ -20,6 +21,7 @@ from c4ml_xdsl.dialects import comb, lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.interpreters.lbir import moved
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.transforms.adder_heap import heap_sum
 from c4ml_xdsl.transforms.adder_row import Summand, carry_save_row, plain_row
 from c4ml_xdsl.transforms.comb_builder import CombBuilder, bits
 from c4ml_xdsl.transforms.neuron_activations import ActivationLowering
@@ -81,7 +83,10 @@ class ConvertNeuronToHw(ModulePass):
     name = "convert-neuron-to-hw"
 
     minimize: Literal["area", "delay", "balanced"] = "balanced"
-    """For `delay` rows of three are carry-save adders in front of rows of two, and tables have few levels."""
+    """
+    For `delay` sums may have any number of shifted operands: more than three are a heap of counters, rows of three are
+    carry-save adders in front of rows of two. Tables have few levels.
+    """
     top: str | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -179,6 +184,8 @@ class LayerLowering:
         self.builder, self.minimize = builder, minimize
         self.activations = ActivationLowering(builder)
         self.values: dict[SSAValue, SSAValue] = {}
+        self.arrivals: dict[SSAValue, int] = {}
+        """When sums and tables for `delay` are there, in picoseconds behind the layer's inputs."""
 
     def lower(self, operation: Operation) -> None:
         """Lowers one operation; the value gets the same name."""
@@ -196,8 +203,10 @@ class LayerLowering:
                 result = self.table(operation)
             case neuron.LookupOp():
                 result = self.lookup(operation)
+                self.arrivals[operation.result] = LUT_DELAY
             case neuron.PopcountOp():
                 result = self.popcount(operation)
+                self.arrivals[operation.result] = LUT_DELAY
             case neuron.BitOp():
                 result = self.builder.extract(self.values[operation.input], operation.position.value.data, 1)
             case neuron.CompareOp():
@@ -218,16 +227,30 @@ class LayerLowering:
         self.values[operation.results[0]] = result
 
     def sum(self, operation: neuron.SumOp) -> SSAValue:
-        """One adder: the positive operands, less the negative ones."""
-        if not operation.is_row:
+        """One adder: the positive operands, less the negative ones; for `delay` more than three are a heap."""
+        shifted = all(abs(each) & (abs(each) - 1) == 0 for each in operation.coefficients.data)
+        if not (operation.is_row or (shifted and self.minimize == "delay")):
             raise PassFailedException("a sum is no row yet: run neuron-expand-sums first")
         width = lbir.range_of(operation.result).bits
         summands = [
             Summand(self.values[term], lbir.range_of(term).signed, abs(coefficient).bit_length() - 1, coefficient < 0)
             for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True)
         ]
-        row = carry_save_row if self.minimize == "delay" else plain_row
-        return row(self.builder, summands, operation.constant.value.data, width)
+        constant = operation.constant.value.data
+        if self.minimize != "delay":
+            return plain_row(self.builder, summands, constant, width)
+        arrivals = [
+            self.arrivals.get(term, 0) - CARRY_DELAY * summand.shift
+            for term, summand in zip(operation.terms, summands, strict=True)
+        ]
+        operands = len(summands) + (constant != 0)
+        if operands > 3:
+            result, arrival = heap_sum(self.builder, summands, arrivals, constant, width)
+        else:
+            result = carry_save_row(self.builder, summands, constant, width)
+            arrival = max(arrivals, default=0) + (ROW_DELAYS[operands - 2] if operands > 1 else 0)
+        self.arrivals[operation.result] = arrival
+        return result
 
     def popcount(self, operation: neuron.PopcountOp) -> SSAValue:
         """A truth table for each bit of the count."""

@@ -20,8 +20,8 @@ class NeuronExpandSums(ModulePass):
     """
     Builds each sum from rows, which are adders of two operands, or of three for the Xilinx targets.
 
-    The strategy `direct` multiplies each input by the odd parts of its weights, once a layer, and adds the products:
-    the narrowest first, or for `delay` those that are ready first.
+    The strategy `direct` multiplies each input by the odd parts of its weights, once a layer, and adds the products,
+    the narrowest first. For `delay` a sum stays one, of shifted values, which convert-neuron-to-hw makes a heap of.
 
     Before:
     ```mlir
@@ -63,9 +63,9 @@ def build_directly(layer: neuron.LayerOp, goal: Goal) -> bool:
 class _Expansion:
     """The expansion of one layer: rebuilds its list of operations once."""
 
-    def __init__(self, layer: neuron.LayerOp, arity: int, fewest_levels: bool):
-        self.layer, self.arity, self.fewest_levels = layer, arity, fewest_levels
-        self.products: dict[tuple[SSAValue, int], tuple[SSAValue, int]] = {}
+    def __init__(self, layer: neuron.LayerOp, arity: int, heaps: bool):
+        self.layer, self.arity, self.heaps = layer, arity, heaps
+        self.products: dict[tuple[SSAValue, int], SSAValue] = {}
         self.operations: list[Operation] = []
 
     def run(self) -> None:
@@ -85,32 +85,45 @@ class _Expansion:
 
     def expand(self, operation: neuron.SumOp) -> SSAValue:
         """The last row of a sum; its range is the one that was known, which may be narrower than the rows say."""
+        known, constant = lbir.range_of(operation.result), operation.constant.value.data
+        if self.heaps:
+            return self.heap(operation, constant, known)
         sources: list[SSAValue] = []
         operands: list[Operand] = []
         for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
             shift = (coefficient & -coefficient).bit_length() - 1
-            source, depth = self.product(term, abs(coefficient) >> shift)
+            source = self.product(term, abs(coefficient) >> shift)
             element = lbir.range_of(source)
-            operands.append(Operand(len(sources), element.low, element.high, shift, coefficient < 0, depth))
+            operands.append(Operand(len(sources), element.low, element.high, shift, coefficient < 0))
             sources.append(source)
-        rows = sum_in_rows(operands, operation.constant.value.data, self.fewest_levels, self.arity, len(sources))
-        known = lbir.range_of(operation.result)
+        rows = sum_in_rows(operands, constant, self.arity, len(sources))
         return self.emit(rows, sources, operation.result.name_hint or "sum", (known.low, known.high))
 
-    def product(self, term: SSAValue, odd: int) -> tuple[SSAValue, int]:
-        """`term * odd` and the rows that it takes, built once a layer."""
+    def heap(self, operation: neuron.SumOp, constant: int, known: lbir.IntType) -> SSAValue:
+        """One sum of all digits of all coefficients."""
+        terms: list[SSAValue] = []
+        coefficients: list[int] = []
+        for term, coefficient in zip(operation.terms, operation.coefficients.data, strict=True):
+            for shift, negative in signed_digits(abs(coefficient)):
+                terms.append(term)
+                coefficients.append((-1 if negative != (coefficient < 0) else 1) << shift)
+        created = neuron.SumOp.of(terms, coefficients, constant, known)
+        self.operations.append(created)
+        return created.result
+
+    def product(self, term: SSAValue, odd: int) -> SSAValue:
+        """`term * odd`, built once a layer."""
         if odd == 1:
-            return term, 0
+            return term
         found = self.products.get((term, odd))
         if found is None:
             element = lbir.range_of(term)
             digits = [Operand(0, element.low, element.high, shift, negative) for shift, negative in signed_digits(odd)]
-            rows = sum_in_rows(digits, 0, self.fewest_levels, self.arity, 1)
+            rows = sum_in_rows(digits, 0, self.arity, 1)
             ends = element.low * odd, element.high * odd
             value = self.emit(rows, [term], f"{term.name_hint or 'x'}_times{odd}", ends)
             value.name_hint = f"{term.name_hint or 'x'}_times{odd}"
-            found = value, len(rows)
-            self.products[term, odd] = found
+            found = self.products[term, odd] = value
         return found
 
     def emit(self, rows: list[Row], sources: list[SSAValue], name: str, ends: tuple[int, int]) -> SSAValue:

@@ -25,7 +25,7 @@ An attribute of a layer whose sums were searched: the sites of their adders befo
 half of its iterations and after all of them, lateness included.
 """
 
-SLACK: dict[Literal["area", "delay", "balanced"], int | None] = {"area": None, "balanced": 0, "delay": -500}
+SLACK: dict[Literal["area", "delay", "balanced"], int | None] = {"area": None, "balanced": 0, "delay": 0}
 """Picoseconds by which the sums of a layer may be later than the latest of them is without sharing."""
 
 
@@ -37,8 +37,9 @@ class NeuronShareSums(ModulePass):
     Sums of the same values are solved together, as a constant matrix times a vector; layers are solved at the same
     time. For the Xilinx targets, what depends on six bits of the network's inputs at most, or on six values of one
     bit, is looked up: a LUT a bit, which is what a counter of ones is. For `balanced` and `delay` no sum gets later
-    than the latest would be without sharing, as far as that can be had; for `delay` rows of three are carry-save
-    adders, with their cost. Sums of more than 57 bits are left to neuron-expand-sums.
+    than the latest would be without sharing, as far as that can be had; for `delay` sums stay as long as they are, with
+    the cost of the heaps that convert-neuron-to-hw makes of them. Sums of more than 57 bits are left to
+    neuron-expand-sums.
 
     Before:
     ```mlir

@@ -63,7 +63,7 @@ def check_layer(
         module.verify()
         assert not any(isinstance(operation, neuron.SumOp) for operation in layer.body.block.ops)
         np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
-    NeuronExpandSums(target=target).apply(Context(), module)  # type: ignore[arg-type]
+    NeuronExpandSums(target=target, minimize=minimize).apply(Context(), module)  # type: ignore[arg-type]
     module.verify()
     np.testing.assert_array_equal(run_layer(layer, x.T)[0], want)
     ConvertNeuronToHw(minimize=minimize).apply(Context(), module)
@@ -164,6 +164,18 @@ def test_a_carry_save_row(element: IntType, terms: list[tuple[int, bool]], const
         return [neuron.SumOp.of(values, coefficients, constant, IntType(low, high))]
 
     check_layer([element] * len(coefficients), build, "xilinx", minimize="delay")
+
+
+@given(ranges, st.lists(st.integers(-70, 70).filter(bool), min_size=4, max_size=30), st.integers(-500, 500))
+@example(IntType(-1, 0), [1, -1, 2, -2, 4], 0)  # nothing but signs
+@example(IntType(0, 1), [1] * 30, 0)
+@example(IntType(0, 15), [64] * 7, 1)  # low bits that pass by
+@settings(max_examples=150, deadline=None)
+def test_a_heap(element: IntType, coefficients: list[int], constant: int) -> None:
+    """Sums of many words, of all signs and shifts."""
+    check_layer(
+        [element] * len(coefficients), lambda values: [sum_of(values, coefficients, constant)], "xilinx", False, "delay"
+    )
 
 
 def add_reader(operations: list[Operation], shared: bool) -> list[Operation]:
@@ -275,5 +287,5 @@ def test_signed_digits_are_canonical(number: int) -> None:
 @given(st.integers(1, 40), st.sampled_from([2, 3]))
 def test_rows_are_as_few_as_can_be(count: int, arity: int) -> None:
     """`count` operands take ceil((count - 1) / (arity - 1)) rows, all of them full but one."""
-    rows = sum_in_rows([Operand(index, 0, 1) for index in range(count)], 0, False, arity, count)
+    rows = sum_in_rows([Operand(index, 0, 1) for index in range(count)], 0, arity, count)
     assert len(rows) == max(1, -(-(count - 1) // (arity - 1)))

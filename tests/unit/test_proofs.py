@@ -21,6 +21,7 @@ from c4ml_xdsl.proofs import LayerProof, prove
 from c4ml_xdsl.proofs.bit_vectors import ModuleBits
 from c4ml_xdsl.proofs.linear_forms import Atoms, Form
 from c4ml_xdsl.proofs.reachable import Reachable
+from c4ml_xdsl.proofs.table_words import parity_of
 from tests.mutated_circuits.networks import inputs, lowered, network, requantize
 from tests.mutated_circuits.run import run
 
@@ -180,21 +181,39 @@ def test_every_module_of_a_model_is_proved(name: str) -> None:
     assert {layer["proof"]["status"] for layer in report["layers"]} == {"proved"}
 
 
-def test_carry_save_adders_are_proved() -> None:
-    """Sums too wide to be tried out: parities and majorities must cancel out."""
+def test_heaps_are_proved() -> None:
+    """Sums too wide to be tried out: counters are words, parities and majorities of what they leave cancel out."""
     random = np.random.default_rng(3)
     for _ in range(12):
         weights = random.integers(-15, 16, (3, 7)).tolist()
         network = dense(-64, 63, weights, random.integers(-30, 30, 3).tolist())
         design = lowered(network, minimize="delay")
         majorities = [each for each in design.walk() if isinstance(each, comb.OrOp) and len(each.operands) == 3]
-        assert len(majorities) > 5
+        counters = [each for each in design.walk() if isinstance(each, comb.TruthTableOp)]
+        assert len(majorities) >= 3
+        assert len(counters) > 30
+        assert {proof.status for proof in prove(network, design)} == {"proved"}
+        # one entry of a counter is another one
+        table = counters[int(random.integers(len(counters)))]
+        entries = list(table.entries)
+        entries[int(random.integers(len(entries)))] ^= True
+        kept = table.table
+        table.table = comb.TruthTableOp.of(list(table.inputs), entries).table
+        assert {proof.status for proof in prove(network, design)} != {"proved"}
+        table.table = kept
         assert {proof.status for proof in prove(network, design)} == {"proved"}
         # one operand of one pair is another one's: no majority any more
         pair = majorities[int(random.integers(len(majorities)))].operands[0].owner
         assert isinstance(pair, comb.AndOp)
         pair.operands[0] = pair.operands[1]
         assert {proof.status for proof in prove(network, design)} != {"proved"}
+
+
+def test_parities_of_truth_tables_are_found() -> None:
+    assert parity_of((False, True, True, False)) == ((0, 1), False)
+    assert parity_of((True, True, False, False)) == ((0,), True)
+    assert parity_of((True, True)) == ((), True)
+    assert parity_of((False, False, False, True)) is None
 
 
 def test_no_planted_fault_is_proved() -> None:

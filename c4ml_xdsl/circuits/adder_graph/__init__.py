@@ -12,11 +12,23 @@ from typing import Literal
 
 import numpy as np
 
-from c4ml_xdsl.circuits.adder_graph._search import search
+from c4ml_xdsl.circuits.adder_graph._search import CARRY_DELAY, LUT_DELAY, ROW_DELAYS, search
 from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, groups_of, iterations_of
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.leftovers import worker_threads
 from c4ml_xdsl.numerics.chain import Integers
+
+__all__ = [
+    "CARRY_DELAY",
+    "LUT_DELAY",
+    "ROW_DELAYS",
+    "AdderGraph",
+    "Effort",
+    "SharedRow",
+    "Summand",
+    "TooLargeError",
+    "share_sums",
+]
 
 LARGEST = 1 << 59
 """No partial sum's magnitude reaches this, so the search can't overflow."""
@@ -42,7 +54,7 @@ class Summand:
 @dataclass(frozen=True)
 class SharedRow:
     """
-    One adder of at most three summands and constants, with the exact range of its result.
+    One adder of at most three summands and constants, or a heap of more, with the exact range of its result.
 
     Or a table of any number of summands that depend on six bits of inputs at most.
     """
@@ -86,7 +98,8 @@ def share_sums(
     A small graph of adders for `coefficients @ x + constants`.
 
     `coefficients` has shape (sums, inputs), `ranges` the lowest and highest integer of each input. `arity` is how many
-    summands a row may have, and `carry_save` whether rows of three are carry-save adders in front of rows of two.
+    summands a row may have. With `carry_save` rows of three are carry-save adders in front of rows of two, and longer
+    sums are heaps of counters (`heap.hpp`).
     With `tables`, what depends on six bits of inputs at most is a table. `slack` is by how many picoseconds sums may be
     later than the latest would be without sharing: more of them cost as much as many sites, so it is met where it can
     be; None for any delay. The search makes `permille` of the iterations that `effort` stands for, or `iterations`.

@@ -183,6 +183,22 @@ int row_sites(const std::vector<std::tuple<Integer, Integer, int, bool>>& operan
   return cost.sites;
 }
 
+using Count = std::tuple<int, int, int, int, bool>;  // level, column, bits of it, bits of the next column, one more
+
+// The counters of a heap of words (lowest bit, bit above the highest, arrival), sorted by arrival; in how many levels
+// each of the words is there; and when the sum is.
+std::tuple<std::vector<Count>, std::vector<int>, int> plan_heap(const std::vector<std::tuple<int, int, int>>& words,
+                                                                std::uint64_t ones, int width) {
+  std::vector<c4ml::Word> heap_words;
+  for (const auto& [start, top, arrival] : words) heap_words.push_back({start, top, arrival});
+  std::vector<Count> counts;
+  c4ml::Heap heap;
+  heap.reduce(heap_words, ones, width, [&](const c4ml::Step& step) {
+    counts.emplace_back(step.level, step.column, step.mine, step.others, step.plus);
+  });
+  return {counts, heap.levels, c4ml::arrival_of(heap)};
+}
+
 }  // namespace
 
 NB_MODULE(_search, m) {
@@ -196,5 +212,9 @@ NB_MODULE(_search, m) {
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
         nb::arg("carry_save"), nb::arg("tables"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
         nb::arg("slack").none(), nb::arg("seed"));
+  m.attr("ROW_DELAYS") = std::make_pair(c4ml::TWO_DELAY, c4ml::CARRY_SAVE_DELAY);
+  m.attr("CARRY_DELAY") = c4ml::CARRY_DELAY;
+  m.attr("LUT_DELAY") = c4ml::LUT_DELAY;
+  m.def("plan_heap", &plan_heap, nb::arg("words"), nb::arg("ones"), nb::arg("width"));
   m.def("row_sites", &row_sites, nb::arg("operands"), nb::arg("width"));
 }

@@ -2,6 +2,15 @@
 
 from collections.abc import Sequence
 
+ROW_DELAYS: tuple[int, int]
+"""Picoseconds of a row of two, and of one of three with a carry-save adder, from bit 0 to bit 0."""
+
+CARRY_DELAY: int
+"""Picoseconds by which a sum's bit is later than the one below it."""
+
+LUT_DELAY: int
+"""Picoseconds of a LUT and the way to the next one."""
+
 class Result:
     """
     Rows (summands, constant, low, high, table), outputs (value, shift, negative), sites, the last output's picoseconds.
@@ -39,3 +48,14 @@ def search(
 
 def row_sites(operands: Sequence[tuple[int, int, int, bool]], width: int) -> int:
     """LUT sites of a row of at most three operands (low, high, lowest bit that may be 1, negative), of `width` bits."""
+
+def plan_heap(
+    words: Sequence[tuple[int, int, int]], ones: int, width: int
+) -> tuple[list[tuple[int, int, int, int, bool]], list[int], int]:
+    """
+    The counters of a heap of words (lowest bit, bit above the highest, arrival in ps), sorted by arrival.
+
+    A counter is its LUT level, its column, how many of the column's bits it counts, how many of the next column's, and
+    whether it adds one of the constant's `ones`. The second list has the level in which each word is there; the number
+    is when the sum's bit 0 is.
+    """

@@ -5,8 +5,7 @@
 // than a LUT has are looked up in a table instead, however many they are: a LUT a bit, and no carries.
 //
 // The order is the one in which a synthesis flow rebuilds such trees: the earliest operands first, of these the
-// narrowest, and one row of two where the number is even. With carry-save adders it is our own: as early as a simple
-// rule makes it.
+// narrowest, and one row of two where the number is even. With carry-save adders, more than three operands are a heap.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +13,8 @@
 #include <bit>
 #include <cstdint>
 #include <vector>
+
+#include "heap.hpp"
 
 namespace c4ml {
 
@@ -28,6 +29,9 @@ constexpr int TWO_DELAY = 940, THREE_DELAY = 1880, CARRY_DELAY = 28;
 // A row of three as a carry-save adder in front of a row of two: another site for each bit with three operands, and
 // little more delay than a row of two.
 constexpr int CARRY_SAVE_LEVELS = 14, CARRY_SAVE_DELAY = 1340;
+
+// With carry-save adders, the picoseconds of a level.
+constexpr int LEVEL = 94;
 
 // A table of so many bits, and its picoseconds. To the flow's order it is no row; to our own one it is.
 constexpr int TABLE_BITS = 6, TABLE_DELAY = 560, TABLE_LEVELS = 7;
@@ -83,6 +87,12 @@ struct Cost {
   int sites = 0, doubled = 0, level = 0, arrival = 0;
 };
 
+// When the lowest bit of a heap's sum is there.
+inline int arrival_of(const Heap& heap) {
+  if (heap.first_above(2) < heap.width()) return heap.arrival + CARRY_SAVE_DELAY;
+  return heap.arrival + (heap.first_above(1) < heap.width() ? TWO_DELAY : 0);
+}
+
 class Rows {
  public:
   Rows(int arity, bool carry_save) : arity_(arity), carry_save_(carry_save) {}
@@ -111,6 +121,8 @@ class Rows {
     sums_.clear();
     supports_.clear();
     supports_.reserve(count);  // sums point to them
+    if (carry_save_ && static_cast<int>(count) > arity_ && held_at_once(operands) < count)
+      return heap(operands, width, emit);
     if (const std::size_t held = held_at_once(operands); held > 0) {
       const bool whole = held == count;
       if (whole && count == 1 && !operands[0].negative) {
@@ -143,11 +155,10 @@ class Rows {
       rest -= taken - 1;
     };
     while (rest > arity_) {
-      const int taken = carry_save_ ? taken_at_once(operands, next, next_sum, rest)
-                                    : arity_ == 3 && rest % 2 == 0 ? 2 : arity_;
-      add(taken, arity_ == 3 && !carry_save_ && taken == 2);
+      const int taken = arity_ == 3 && rest % 2 == 0 ? 2 : arity_;
+      add(taken, arity_ == 3 && taken == 2);
     }
-    if (carry_save_ && rest == 3 && taken_at_once(operands, next, next_sum, rest) == 2) add(2, false);
+    if (carry_save_ && rest == 3 && next_sum == sums_.size() && is_late(operands[next + 2], operands[next + 1])) add(2, false);
     bool all_negative = true;
     for (std::size_t i = next; i < count; ++i) all_negative &= operands[i].negative;
     for (std::size_t i = next_sum; i < sums_.size(); ++i) all_negative &= sums_[i].negative;
@@ -163,6 +174,49 @@ class Rows {
     cost.arrival = sum.arrival;
     emit(row_of, rest, sum, true);
     return cost;
+  }
+
+  // All operands as a heap.
+  template <class Emit>
+  Cost heap(const std::vector<Operand>& operands, int width, Emit&& emit) const {
+    Operand sum{0, 0, 0, 0, operands[0].start, 0, 0, false};
+    std::uint64_t ones = 0;
+    words_.clear();
+    for (const Operand& each : operands) {
+      const bool fixed = each.low == each.high;
+      sum.low += each.negative ? -each.high : each.low;
+      sum.high += each.negative ? -each.low : each.high;
+      sum.start = std::min(sum.start, each.start);
+      if (fixed) {
+        ones += static_cast<std::uint64_t>(each.negative ? -each.low : each.low);
+        continue;
+      }
+      ones -= complement_of(each.start, each.top, each.is_signed(), each.negative);
+      const Word word{each.start, each.top, each.arrival};
+      std::size_t place = words_.size();
+      words_.push_back(word);  // operands are nearly in the order of their arrival
+      for (; place > 0 && words_[place - 1].arrival > word.arrival; --place) words_[place] = words_[place - 1];
+      words_[place] = word;
+    }
+    sum.top = std::min(width, width_of(sum.low, sum.high));
+    heap_.reduce(words_, ones, sum.top, [](const Step&) {});
+    const int saved = heap_.first_above(2);
+    Cost cost;
+    cost.sites = heap_.sites + sum.top - heap_.first_above(1);
+    for (int column = saved; column + 1 < sum.top; ++column) cost.sites += heap_.height(column) > 1;
+    cost.doubled = 2 * cost.sites;
+    cost.arrival = arrival_of(heap_);
+    cost.level = sum.level = cost.arrival / LEVEL;
+    sum.arrival = cost.arrival;
+    emit(operands.data(), static_cast<int>(operands.size()), sum, true);
+    return cost;
+  }
+
+  // What the bits of a summand are more than it, where bits that count as negative are inverted: modulo 2^64.
+  static std::uint64_t complement_of(int start, int top, bool is_signed, bool negative) {
+    const std::uint64_t sign = std::uint64_t{1} << (top - 1);
+    if (!negative) return is_signed ? sign : 0;
+    return (is_signed ? sign : 2 * sign) - (std::uint64_t{1} << start);
   }
 
   // One row; its cost is added up. A width of -1 stands for what the operands allow. From zero, all are subtracted.
@@ -245,26 +299,17 @@ class Rows {
     return true;
   }
 
-  // How many operands the next row takes for the sum to be early: a third one only where it is there in time, and not
-  // where pairs of pairs are earlier.
-  int taken_at_once(const std::vector<Operand>& operands, std::size_t next, std::size_t next_sum, int rest) const {
-    int levels[4] = {0, 0, 0, 0};
-    const int seen = std::min(rest, 4);
-    for (int i = 0; i < seen; ++i) {
-      const bool sum = next == operands.size() ||
-                       (next_sum < sums_.size() && earlier(sums_[next_sum], operands[next]));
-      levels[i] = sum ? sums_[next_sum++].level : operands[next++].level;
-    }
-    const int near = CARRY_SAVE_LEVELS - TWO_LEVELS;
-    if (rest == 4 && levels[3] <= levels[0] + near) return 2;
-    if (rest == 3) return levels[2] > std::max(levels[0], levels[1]) + near ? 2 : 3;
-    return levels[2] <= levels[1] + near ? 3 : 2;
+  // Whether a third operand comes so late that the first two are better added before.
+  static bool is_late(const Operand& third, const Operand& second) {
+    return third.level > second.level + CARRY_SAVE_LEVELS - TWO_LEVELS;
   }
 
   int arity_;
   bool carry_save_;
   mutable std::vector<Operand> sums_;
   mutable std::vector<Support> supports_;
+  mutable std::vector<Word> words_;
+  mutable Heap heap_;
 };
 
 }  // namespace c4ml

@@ -1,5 +1,6 @@
 // RUN: c4ml-opt -p "neuron-expand-sums{target=xilinx}" %s | filecheck %s --check-prefix=THREE
 // RUN: c4ml-opt -p "neuron-expand-sums{target=generic}" %s | filecheck %s --check-prefix=TWO
+// RUN: c4ml-opt -p "neuron-expand-sums{minimize=delay}" %s | filecheck %s --check-prefix=HEAP
 
 // Products are built once a layer: both neurons read a * 3.
 
@@ -19,3 +20,6 @@ neuron.layer @l {
 // TWO-NEXT: %[[ROW:.*]] = neuron.sum %b, %c times [1, 1] plus 0
 // TWO-NEXT: %s = neuron.sum %{{.*}}, %{{.*}} times [1, 1] plus 0
 // TWO-NEXT: %t = neuron.sum %b, %a_times3 times [1, -2] plus 0
+
+// HEAP:      %s = neuron.sum %a, %a, %b, %c times [-1, 4, 1, 1] plus 0
+// HEAP-NEXT: %t = neuron.sum %a, %a, %b times [2, -8, 1] plus 0
