@@ -23,6 +23,7 @@ autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 
+smartquotes = False  # texts of the code are shown as they are
 nitpicky = True
 # Types of Python and of libraries, whose documentation the build doesn't fetch, and aliases of ours that have no page.
 nitpick_ignore_regex = [("py:.*", r"(?!c4ml_xdsl\.).*"), ("py:.*", r"c4ml_xdsl\.(?!circuit\.Circuit$).*")]
