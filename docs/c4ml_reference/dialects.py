@@ -69,8 +69,8 @@ def _attribute(attribute: type[Attribute]) -> str:
         definition = attribute.get_irdl_definition()
         rows = [(code(name), constraint_text(each.constr)) for name, each in definition.parameters]
         parameters = table(("parameter", "constraint"), rows)
-    heading = f"### {attribute_name(attribute)} ({code(attribute.__name__)})"
-    return join(_target(f"type-{attribute.name}"), heading, docstring(attribute), parameters)
+    heading, described = f"### {attribute_name(attribute)}", f"Class: {code(attribute.__name__)}."
+    return join(_target(f"type-{attribute.name}"), heading, docstring(attribute), described, parameters)
 
 
 def _target(name: str) -> str:
@@ -84,11 +84,11 @@ def _operation(operation: type[Operation]) -> str:
     described, example = split_example(docstring(operation))
     return join(
         _target(operation.name),
-        f"### {code(operation.name)} ({code(operation.__name__)})",
+        f"### {code(operation.name)}",
         described or _undescribed(operation),
         f"Syntax:\n\n{block('text', syntax(operation, definition))}",
         f"Example:\n\n{block('mlir', example)}" if example else "",
-        _traits(definition),
+        f"Class: {code(operation.__name__)}. {_traits(definition)}",
         _values("operand", definition.operands),
         _values("result", definition.results),
         _properties(operation, definition),
@@ -126,7 +126,7 @@ def _numbered(prefix: str, arity: qonnx.Arity) -> list[str]:
 
 def _traits(definition: OpDef) -> str:
     names = sorted(trait_text(each) for each in definition.traits.traits)
-    return f"Traits: {', '.join(names)}" if names else ""
+    return f"Traits: {', '.join(names)}." if names else ""
 
 
 def _values(kind: str, values: Sequence[tuple[str, OperandDef]] | Sequence[tuple[str, ResultDef]]) -> str:

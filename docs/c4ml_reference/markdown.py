@@ -18,9 +18,11 @@ def block(language: str, text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; none where it would have no rows."""
+    """A table, without a last column that has neither head nor cells; none where it would have no rows."""
     if not rows:
         return ""
+    if not head[-1] and not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
     lines = [head, ["---"] * len(head), *([_cell(each) for each in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

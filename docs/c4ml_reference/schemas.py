@@ -46,12 +46,12 @@ def _objects(path: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str,
 def _object(path: str, schema: dict[str, Any]) -> str:
     required = schema.get("required", [])
     rows = [
-        (code(name), type_text(each), "" if name in required else "optional", each.get("description", ""))
+        (code(name), type_text(each), each.get("description", ""), "" if name in required else "optional")
         for name, each in schema["properties"].items()
     ]
     top = path.endswith(".json")
     described = "" if top else schema.get("description", "")
-    return join(f"## {code(path)}", described, table(("entry", "type", "", "meaning"), rows))
+    return join("## The file" if top else f"## {code(path)}", described, table(("entry", "type", "meaning", ""), rows))
 
 
 def type_text(schema: dict[str, Any]) -> str:

@@ -59,6 +59,11 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def bare(text: str) -> str:
+    """Text without spaces and marks of code."""
+    return "".join(text.replace("`", "").split())
+
+
 def environment(**more: str) -> dict[str, str]:
     """The variables of a process that finds the package and the extension."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "docs")]), **more}
@@ -114,10 +119,12 @@ def designs() -> Iterator[Operation]:
 def test_every_operation_and_attribute_is_in_its_dialects_page(site: dict[str, Page]) -> None:
     for name, load in get_all_dialects().items():
         page, dialect = site[f"reference/dialects/{name}.html"], load()
+        summary = sys.modules[f"c4ml_xdsl.dialects.{name}"].__doc__ or ""
+        assert bare(summary.strip().split("\n\n")[0]) in bare(page.text), name
         for operation in dialect.operations:
             anchor = operation.name.lower().replace(".", "-").replace("_", "-")
             assert anchor in page.anchors, operation.name
-            assert f"{operation.name} ( {operation.__name__} )" in page.text
+            assert f"Class: {operation.__name__} ." in page.text
         for attribute in dialect.attributes:
             assert f"type-{attribute.name}".lower().replace(".", "-") in page.anchors, attribute.name
     names = {operation.name for operation in designs()}
@@ -139,6 +146,7 @@ def test_every_pass_is_shown_with_its_options(site: dict[str, Page]) -> None:
     page = site["reference/passes.html"]
     for name, load in get_all_passes().items():
         assert name in page.anchors
+        assert page.links.count(f"#{name}") >= 2, f"{name}: the table at the top and the heading's own link"
         assert page.text.count(f"After {name}") >= 1, name
         after = page.text.rpartition(f"After {name}")[2]
         for field in dataclasses.fields(load()):
@@ -176,15 +184,11 @@ def entries(schema: Any) -> Iterator[tuple[str, str]]:
             yield from entries(each)
 
 
-def bare(text: str) -> str:
-    """Text without spaces and marks of code."""
-    return "".join(text.replace("`", "").split())
-
-
 @pytest.mark.parametrize("name", ["report", "ports"])
 def test_every_entry_of_the_schemas_is_shown(name: str, site: dict[str, Page]) -> None:
     schema = json.loads((REPOSITORY / "c4ml_xdsl" / f"{name}_schema.json").read_text(encoding="utf-8"))
     text = bare(site[f"reference/{name}.html"].text)
+    assert bare(schema["description"]) in text
     found = list(entries(schema))
     assert found
     for entry, description in found:
