@@ -12,17 +12,17 @@ from typing import Any, Literal
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.compiler import CompileOptions
+from c4ml_xdsl.strategies import OWN_STRATEGIES
 from c4ml_xdsl.transforms import get_all_passes
 
 from .markdown import code, docstring, join, table
 
 OUTSIDE: Mapping[str, str] = {
-    "neuron-build-sums": "In place of `neuron-share-sums` with a strategy of another package.",
-    "neuron-compress-sums": "With the strategies `auto` and `compressor`.",
-    "lower-truth-tables": "Not in the pipeline: it runs on a copy, for `hw.mlir`.",
-    "convert-qonnx-to-hw": "The default pipeline itself, without the registers.",
+    "neuron-build-sums": "in place of `neuron-share-sums` with a strategy of another package.",
+    "lower-truth-tables": "none; it runs on a copy, for `hw.mlir`.",
+    "convert-qonnx-to-hw": "it is the pipeline itself, without the registers.",
 }
-"""Where a pass runs that the pipelines of the options alone don't explain."""
+"""Where a pass runs that isn't in the pipeline of any options of ours."""
 
 
 def passes_page() -> str:
@@ -37,7 +37,7 @@ def _pass(name: str, each: type[ModulePass]) -> str:
         f"({name})=",
         f"## {code(name)}",
         docstring(each),
-        f"Pipeline: {position(name)}",
+        f"Place in the default pipeline: {position(name)}",
         join("Options:", _options(each)) if dataclasses.fields(each) else "",
     )
 
@@ -56,10 +56,14 @@ def position(name: str) -> str:
     """Where a pass stands in the default pipeline, in words."""
     plain, clocked = _names(CompileOptions()), _names(CompileOptions(clock_ns=3.0))
     if name in plain:
-        place = f"{plain.index(name) + 1} of {len(plain)}."
-        return f"{place} {OUTSIDE[name]}" if name in OUTSIDE else place
+        place = f"{plain.index(name) + 1} of {len(plain)}"
+        strategies = [each for each in OWN_STRATEGIES if name in _names(CompileOptions(strategy=each))]
+        if len(strategies) == len(OWN_STRATEGIES):
+            return f"{place}."
+        return f"{place}, with the strategies {', '.join(map(code, strategies))}."
     if name in clocked:
-        return f"only with registers or a clock, behind {code(clocked[clocked.index(name) - 1])}."
+        when = "registers" if name in _names(CompileOptions(latency=1)) else "a clock"
+        return f"only with {when}, behind {code(clocked[clocked.index(name) - 1])}."
     return OUTSIDE[name]
 
 

@@ -153,6 +153,19 @@ def test_every_pass_is_shown_with_its_options(site: dict[str, Page]) -> None:
             assert field.name.replace("_", "-") in after, f"{name}: {field.name}"
 
 
+def test_passes_say_where_they_stand(site: dict[str, Page]) -> None:
+    text = site["reference/passes.html"].text
+    for said in (
+        "1 of 14.",
+        "8 of 14, with the strategies auto , table .",
+        "10 of 14, with the strategies auto , shared , table , compressor .",
+        "only with a clock, behind convert-neuron-to-hw .",
+        "only with registers, behind hw-schedule-stages .",
+        "in place of neuron-share-sums with a strategy of another package.",
+    ):
+        assert f"Place in the default pipeline: {said}" in text, said
+
+
 def commands(group: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """A command and those below it, by their names."""
     yield path, group
