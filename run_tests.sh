@@ -12,7 +12,7 @@ fi
 python=${PYTHON:-python3}
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
-.venv/bin/ruff check c4ml_xdsl tests examples benchmarks
+.venv/bin/ruff check c4ml_xdsl tests examples benchmarks docs
 .venv/bin/pyright --threads 2 --pythonpath .venv/bin/python
 # one process a core; those that are done take tests from the others
 .venv/bin/python -m pytest -n auto --dist worksteal "$@"

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,19 @@ import benchmarks.__main__
 import c4ml_xdsl as c4ml
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").rglob("*.md")),
+]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 NEEDED = ("verilator", "iverilog", "g++", "make")
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """The language and the text of each block of a page that has a language."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", (REPOSITORY / page).read_text(), re.MULTILINE | re.DOTALL)
+    """The language and the text of each block of a page that has a language, also of those within lists."""
+    found = re.finditer(r"^( *)```(\w+)\n(.*?)^\1```$", (REPOSITORY / page).read_text(), re.MULTILINE | re.DOTALL)
+    return [(each[2], textwrap.dedent(each[3])) for each in found]
 
 
 def run_command(command: str, folder: Path) -> None:
@@ -46,6 +52,8 @@ def run_command(command: str, folder: Path) -> None:
         case ["python", "-m", "benchmarks", name, *arguments]:
             (folder / "results.json").touch()
             benchmarks.__main__.main.commands[name].make_context(name, [*arguments]).close()
+        case ["sphinx-build", *_, source, _]:
+            assert (REPOSITORY / source / "conf.py").is_file()  # tests/end_to_end/test_site.py builds it
         case ["python", script, *_] if script != "-m":
             assert (REPOSITORY / script).is_file()
         case ["pip", "install", what]:
@@ -86,8 +94,23 @@ def test_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert np.array_equal(np.load("y.npy"), y)
 
 
+def anchors(page: str) -> set[str]:
+    """What a page's headings are called in links, as GitHub makes it of their words."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", (REPOSITORY / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere() -> None:
+    """Files and anchors as GitHub has them; those of what is generated are looked for in the site."""
     for page in PAGES:
-        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", (REPOSITORY / page).read_text()):
-            if not link.startswith(("http://", "https://")):
-                assert (REPOSITORY / page).parent.joinpath(link).exists(), f"{page}: {link}"
+        folder = (REPOSITORY / page).parent
+        for link, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", (REPOSITORY / page).read_text()):
+            if link.startswith(("http://", "https://")):
+                continue
+            target = folder.joinpath(link) if link else REPOSITORY / page
+            assert target.exists(), f"{page}: {link}"
+            if anchor and not page.startswith("docs/reference/") and "/reference/" not in link:
+                assert anchor in anchors(target.resolve().relative_to(REPOSITORY).as_posix()), (
+                    f"{page}: {link}#{anchor}"
+                )
