@@ -77,7 +77,7 @@ def _considered(way: Alternative) -> dict[str, Any]:
 
 def critical_path(module: ModuleOp, top: str, target: Target) -> dict[str, Any]:
     """The longest path through a combinational design, and its delay."""
-    design = DesignTiming(module.body.block.ops, top, target)
+    design = DesignTiming(module.body.block.ops, top, target, collapse=True)
     (path,) = design.timing.paths([0] * design.timing.steps)
     return _path_entry(None, path.delay / 1000, [_step_name(design.steps[step]) for step in path.steps])
 

@@ -22,6 +22,8 @@ Bits = list[int]
 """The numbers of a value's bits in the analysis, the lowest bit first."""
 ZERO, ONE = -1, -2
 """Bits that never change."""
+LUT_BITS = 6
+"""The inputs of a LUT, up to which yosys' own comparisons with constants are one."""
 
 
 class DesignError(Exception):
@@ -42,7 +44,8 @@ class DesignTiming:
     The steps of a top module and of the modules that it has instances of.
 
     `registered_inputs` and `registered_outputs` say that a register lies behind each of the top's inputs and before
-    each of its outputs. Raises DesignError for deeper hierarchies, and where instances of one module feed each other.
+    each of its outputs. With `collapse` LUTs take in LUTs before them, as synthesis does where no register parts them.
+    Raises DesignError for deeper hierarchies, and where instances of one module feed each other.
     """
 
     def __init__(
@@ -52,10 +55,11 @@ class DesignTiming:
         target: Target,
         registered_inputs: bool = False,
         registered_outputs: bool = False,
+        collapse: bool = False,
     ):
         self.target: Target = target
         self.modules = {each.sym_name.data: each for each in modules if isinstance(each, hw.HWModuleOp)}
-        self.timing = Timing(library_of(target))
+        self.timing = Timing(library_of(target), collapse)
         self.steps: list[Step] = []
         self.step_of: dict[Operation, int] = {}
         """The steps of operations that aren't wires."""
@@ -219,7 +223,7 @@ class DesignTiming:
                     Cell.LUT, [(known[0][0], a, b) for a, b in zip(known[1], known[2], strict=True)], len(known[1])
                 )
             case comb.ICmpOp():
-                return self._cell(Cell.CARRY, columns, 1)  # the carry of a subtraction
+                return self._comparison(operation, columns)
             case comb.OrOp() if len(known) == 3:
                 return self._cell(Cell.LUT, columns, len(columns))  # the majority of three words
             case comb.AndOp() | comb.OrOp() | comb.XorOp():
@@ -229,6 +233,22 @@ class DesignTiming:
                 width = comb.width_of(result) if isinstance(result.type, IntegerType) else 1
                 reading = [[bit for word in known for bit in word], *[[]] * (len(known[0]) - 1)]
                 return self._cell(Cell.PRODUCT, reading, width)
+
+    def _comparison(self, operation: comb.ICmpOp, columns: Sequence[Sequence[int]]) -> Bits:
+        """The carry of a subtraction, or a LUT where a comparison with a constant reads as few bits as that has."""
+        words = list(zip(*columns, strict=True))
+        for constant, other in (words, words[::-1]):
+            if all(bit in (ZERO, ONE) for bit in constant):
+                bound = sum((bit == ONE) << place for place, bit in enumerate(constant))
+                greater = operation.mnemonic[1:] == ("gt" if constant is words[1] else "lt")
+                less_or_equal = operation.mnemonic[1:] == ("le" if constant is words[1] else "ge")
+                bound += greater or less_or_equal  # x > c is x >= c + 1
+                start = 0 if operation.mnemonic in ("eq", "ne") else (bound & -bound).bit_length() - 1
+                read = [bit for bit in other[max(start, 0) :] if bit not in (ZERO, ONE)]
+                if len(read) <= LUT_BITS:
+                    return self._cell(Cell.LUT, [read], 1)
+                columns = columns[max(start, 0) :]
+        return self._cell(Cell.CARRY, columns, 1)
 
 
 def _is_inner(operation: comb.AddOp | comb.SubOp) -> bool:
@@ -241,4 +261,4 @@ def _is_inner(operation: comb.AddOp | comb.SubOp) -> bool:
 
 def delay_of(module: hw.HWModuleOp, target: Target) -> float:
     """Nanoseconds from a module's inputs to its last output; the module has no instances."""
-    return DesignTiming([module], module.sym_name.data, target).delays()[0]
+    return DesignTiming([module], module.sym_name.data, target, collapse=True).delays()[0]

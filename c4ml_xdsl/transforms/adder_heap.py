@@ -87,5 +87,5 @@ def _added(builder: CombBuilder, columns: list[list[SSAValue]]) -> SSAValue:
         left.append(word(0, chain, saved))
         right.append(word(1, chain, saved))
     first, second = builder.concat(left), builder.concat(right)
-    row = builder.sub(first, builder.invert(second)) if carry else builder.add([first, second])
+    row = builder.sub(first, builder.invert(second)) if carry else builder.add([second, first])
     return builder.concat([row, *passed[::-1]])

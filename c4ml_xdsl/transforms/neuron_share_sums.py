@@ -78,9 +78,8 @@ class NeuronShareSums(ModulePass):
             for sums, _ in stages
             if sums
         ]
-        permille = permille_of(
-            self.effort, [digits for each in problems for digits in groups_of(self.effort, each.coefficients)]
-        )
+        groups = [digits for each in problems for digits in groups_of(self.effort, each.coefficients)]
+        permille = permille_of(self.effort, groups, heaps=self.minimize == "delay")
         with worker_threads() as pool:  # the search holds no lock
             graphs = iter(list(pool.map(self.solve, problems, repeat(permille))))
         solved = iter(problems)

@@ -112,7 +112,7 @@ def share_sums(
         raise TooLargeError("sums of more than 57 bits")
     size = SUMS_AT_ONCE[effort]
     limits = [
-        iterations_of(effort, digits) * permille // 1000 if iterations is None else iterations
+        iterations_of(effort, digits, carry_save) * permille // 1000 if iterations is None else iterations
         for digits in groups_of(effort, coefficients)
     ]
 

@@ -21,12 +21,16 @@ NETWORK_MICROSECONDS, NETWORK_MICROSECONDS_A_DIGIT = 11_000_000, 300
 """What `normal` has for all layers of a network, on one core: a layer alone may take eight seconds of it."""
 
 
-def _microseconds(digits: int) -> int:
+HEAPS = 6
+"""How many times as long an iteration takes where sums are heaps: they share less, so their lists stay long."""
+
+
+def _microseconds(digits: int, heaps: bool) -> int:
     """What an iteration takes in a group of sums of so many digits."""
-    return 22 + digits // 55
+    return (22 + digits // 55) * (HEAPS if heaps else 1)
 
 
-def iterations_of(effort: Effort, digits: int) -> int:
+def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
     """
     How often the search takes something apart, for a group of sums of so many signed digits.
 
@@ -36,9 +40,10 @@ def iterations_of(effort: Effort, digits: int) -> int:
         case "fast":
             return digits // 4
         case "normal":
-            return min(400 * digits, (7_500_000 + 300 * digits) // _microseconds(digits))
+            return min(400 * digits, (7_500_000 + 300 * digits) // _microseconds(digits, heaps))
         case "max":
-            return min(1200 * digits, 300000 + 300 * digits, (150_000_000 + 2000 * digits) // _microseconds(digits))
+            allowed = (150_000_000 + 2000 * digits) // _microseconds(digits, heaps)
+            return min(1200 * digits, 300000 + 300 * digits, allowed)
 
 
 def digits_of(coefficients: Integers) -> Integers:
@@ -53,14 +58,14 @@ def groups_of(effort: Effort, coefficients: Integers) -> list[int]:
     return [int(digits[start : start + size].sum()) for start in range(0, len(digits), size)]
 
 
-def microseconds_of(effort: Effort, digits: int) -> int:
+def microseconds_of(effort: Effort, digits: int, heaps: bool = False) -> int:
     """What the search takes for a group of sums of so many digits, about, on one core."""
-    return iterations_of(effort, digits) * _microseconds(digits)
+    return iterations_of(effort, digits, heaps) * _microseconds(digits, heaps)
 
 
-def permille_of(effort: Effort, groups: Iterable[int]) -> int:
+def permille_of(effort: Effort, groups: Iterable[int], heaps: bool = False) -> int:
     """How much of its iterations each group of a network gets, so that the whole network stays within its time."""
     digits = list(groups)
-    wanted = sum(microseconds_of(effort, each) for each in digits)
+    wanted = sum(microseconds_of(effort, each, heaps) for each in digits)
     given = NETWORK_MICROSECONDS + NETWORK_MICROSECONDS_A_DIGIT * sum(digits)
     return 1000 if effort != "normal" or wanted <= given else 1000 * given // wanted

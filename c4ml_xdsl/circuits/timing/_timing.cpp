@@ -42,7 +42,7 @@ NB_MODULE(_timing, m) {
       .def_ro("behind", &Timing::Arc::behind)
       .def_ro("registers", &Timing::Arc::registers);
   nb::class_<Timing>(m, "Timing")
-      .def(nb::init<const Library&>(), nb::arg("library"))
+      .def(nb::init<const Library&, bool>(), nb::arg("library"), nb::arg("collapse") = false)
       .def("add_step", &Timing::add_step, nb::arg("instances") = 1, nb::arg("registers") = 0)
       .def("add_inputs", &Timing::add_inputs, nb::arg("count"))
       .def("add_cell", &Timing::add_cell, nb::arg("kind"), nb::arg("columns"), nb::arg("width"), nb::arg("negative") = 0)

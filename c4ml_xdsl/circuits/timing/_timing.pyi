@@ -71,7 +71,8 @@ class Arc:
 class Timing:
     """Cells in steps, which registers can't part; what a step reads belongs to itself or to steps before it."""
 
-    def __init__(self, library: Library) -> None: ...
+    def __init__(self, library: Library, collapse: bool = False) -> None:
+        """With `collapse` a LUT takes in LUTs before it; not for schedules, which may part them."""
     def add_step(self, instances: int = 1, registers: int = 0) -> int:
         """A step whose bits are there so often, behind so many registers at least; its number."""
     def add_inputs(self, count: int) -> int:

@@ -38,7 +38,7 @@ struct Library {
 enum class Cell : int {
   wires,       // each bit is there with the last of its column
   merged,      // a function that the LUTs behind it take in, but takes a LUT where a stage ends with it
-  lut,         // each bit is a function of its column
+  lut,         // each bit is a function of its column; it takes in LUTs before it where few bits are read in all
   row,         // a carry chain: each bit is the sum of two in its column
   row_of_three,
   carry,       // one bit: the carry out of a chain
@@ -47,7 +47,9 @@ enum class Cell : int {
 
 class Timing {
  public:
-  explicit Timing(const Library& library) : library_(library) {}
+  // Where LUTs collapse, one takes in those before it; a schedule that parts them makes them later again, so the times
+  // of stages are computed without.
+  Timing(const Library& library, bool collapse) : library_(library), collapse_(collapse) {}
 
   struct Path {
     Time delay;
@@ -189,11 +191,18 @@ class Timing {
   };
   static Arrival latest(Arrival a, Arrival b) { return b.time > a.time ? b : a; }
 
+  // The bits that a LUT reads, with the LUTs that it has taken in; none where it is no LUT.
+  struct Reads {
+    int count = 0;
+    std::array<int, 6> bits{};
+  };
+
   void reset(const std::vector<int>& stages) {
     stages_ = stages;
     arrivals_.assign(step_of_.size(), 0);
     ends_.assign(step_of_.size(), 0);
     from_.assign(step_of_.size(), NONE);
+    reads_.assign(step_of_.size(), {});
   }
 
   int add_bits(int count) {
@@ -227,10 +236,14 @@ class Timing {
     return worst;
   }
 
-  Arrival read(int bit, int step, int only) const {
+  // Whether no register and no step that counts as there at once lies between a bit and a step.
+  bool same(int bit, int step, int only) const {
     const int owner = step_of_[bit];
-    const bool same = owner == step || (stages_[owner] == stages_[step] && (only == NONE || owner == only));
-    return {same || arrivals_[bit] <= CONSTANT ? arrivals_[bit] : library_.registers, bit};
+    return owner == step || (stages_[owner] == stages_[step] && (only == NONE || owner == only));
+  }
+
+  Arrival read(int bit, int step, int only) const {
+    return {same(bit, step, only) || arrivals_[bit] <= CONSTANT ? arrivals_[bit] : library_.registers, bit};
   }
 
   // What a column reads; constant bits only where their place counts.
@@ -288,7 +301,7 @@ class Timing {
           ends_[node.first_bit + place] = lut(column_, library_.lut_pins).time;
           continue;
         case Cell::lut:
-          result = lut(column_, library_.lut_pins);
+          result = collapsed(node.first_bit + place, step, only);
           break;
         case Cell::row:
         case Cell::row_of_three: {
@@ -321,6 +334,43 @@ class Timing {
   static void sort(std::vector<Arrival>& arrivals) {
     std::sort(arrivals.begin(), arrivals.end(),
               [](const Arrival& a, const Arrival& b) { return a.time != b.time ? a.time > b.time : a.from < b.from; });
+  }
+
+  // A LUT of what is in the column, which takes in the LUTs of its latest inputs as long as that makes it earlier.
+  Arrival collapsed(int bit, int step, int only) {
+    if (!collapse_ || column_.size() > library_.lut_pins.size()) return lut(column_, library_.lut_pins);
+    std::vector<Arrival> inputs = column_;
+    Arrival best = lut(column_, library_.lut_pins);
+    keep(bit, inputs);
+    for (bool taken = true; taken;) {
+      taken = false;
+      sort(inputs);
+      for (std::size_t i = 0; i < inputs.size() && !taken; ++i) {
+        const int inner = inputs[i].from;
+        if (reads_[inner].count == 0 || !same(inner, step, only)) continue;
+        std::vector<Arrival> joined = inputs;
+        joined.erase(joined.begin() + static_cast<std::ptrdiff_t>(i));
+        for (int j = 0; j < reads_[inner].count; ++j) {
+          const int each = reads_[inner].bits[j];
+          if (std::none_of(joined.begin(), joined.end(), [&](const Arrival& known) { return known.from == each; }))
+            joined.push_back(read(each, step, only));
+        }
+        if (joined.size() > library_.lut_pins.size()) continue;
+        inputs = joined;
+        taken = true;
+        const Arrival result = lut(joined, library_.lut_pins);
+        if (result.time < best.time) {
+          best = result;
+          keep(bit, inputs);
+        }
+      }
+    }
+    return best;
+  }
+
+  void keep(int bit, const std::vector<Arrival>& inputs) {
+    reads_[bit].count = static_cast<int>(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) reads_[bit].bits[i] = inputs[i].from;
   }
 
   // A LUT's output: the later a bit, the faster its pin; more than six bits take several levels.
@@ -402,12 +452,14 @@ class Timing {
   }
 
   Library library_;
+  bool collapse_;
   std::vector<Step> steps_;
   std::vector<Node> cells_;
   std::vector<std::size_t> columns_;
   std::vector<int> bits_, step_of_, stages_, from_;
   std::vector<Time> arrivals_;
   std::vector<Time> ends_;  // when a bit is there for a register
+  std::vector<Reads> reads_;
   std::vector<Arrival> column_;
 };
 

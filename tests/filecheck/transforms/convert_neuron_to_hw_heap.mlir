@@ -12,7 +12,7 @@
 // CHECK-NEXT: %[[HIGH:.*]] = comb.extract %count from 2
 // CHECK:      %[[FIRST:.*]] = comb.concat %[[HIGH]], %[[MIDDLE]], %g : i1, i1, i1
 // CHECK-NEXT: %[[SECOND:.*]] = comb.concat %{{.*}}, %{{.*}}, %[[LOW]] : i1, i1, i1
-// CHECK-NEXT: %s = comb.add %[[FIRST]], %[[SECOND]] : i3
+// CHECK-NEXT: %s = comb.add %[[SECOND]], %[[FIRST]] : i3
 
 // ROWS: a sum is no row yet: run neuron-expand-sums first
 
