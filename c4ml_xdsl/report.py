@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.timing import stage_permille
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.estimates import estimate
 from c4ml_xdsl.layer_outputs import LayerOutput
@@ -106,16 +107,21 @@ def stages_of_design(
     The path names a layer and the value that is made there, step by step.
     """
     design = DesignTiming(module.body.block.ops, top, target, registered_inputs, registered_outputs)
-    stages = read_stages(design)
+    stages, permille = read_stages(design), stage_permille(target)
     return [
         {
             "stage": stage,
-            "delay_ns": path.delay / 1000,
+            "delay_ns": path.delay * (permille if _operations(design, path.steps) > 1 else 1000) // 1000 / 1000,
             "ff": 0,
             "path": [_step_name(design.steps[step]) for step in path.steps],
         }
         for stage, path in enumerate(design.timing.paths(stages))
     ]
+
+
+def _operations(design: DesignTiming, steps: Sequence[int]) -> int:
+    """How many steps are operations, not ports."""
+    return sum(design.steps[step].operation is not None for step in steps)
 
 
 def _step_name(step: Step) -> str:

@@ -11,6 +11,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from c4ml_xdsl.circuits.cost import Target
+from c4ml_xdsl.circuits.timing import stage_permille
 from c4ml_xdsl.circuits.timing.schedule import ClockError, Schedule, fewest_registers, least_latency, shortest_clock
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.errors import OptionError
@@ -73,6 +74,9 @@ class HwScheduleStages(ModulePass):
                 clock, latency = shortest_clock(timing, self.latency), self.latency
             elif self.clock_ns is not None:
                 clock = int(self.clock_ns * 1000)
+                slowest = max(timing.alone(step) for step in range(timing.steps))
+                # a step by itself is what the analysis says, several of them take longer
+                clock = max(clock * 1000 // stage_permille(self.target), min(slowest, clock))
                 latency = least_latency(timing, clock)
             else:
                 clock, latency = 1 << 40, int(self.register_inputs) + int(self.register_outputs)
