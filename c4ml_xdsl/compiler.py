@@ -17,6 +17,7 @@ from xdsl.passes import ModulePass
 from c4ml_xdsl.circuit import Circuit
 from c4ml_xdsl.circuits.adder_graph.budget import Effort
 from c4ml_xdsl.circuits.cost import TARGETS, Target
+from c4ml_xdsl.data_sheets import clock_limit
 from c4ml_xdsl.errors import OptionError, UnsupportedModelError, VerificationError, nearest, unknown_choice
 from c4ml_xdsl.frontend import ModelSource, import_model, load_model
 from c4ml_xdsl.garbage_collection import without_garbage_collection
@@ -261,6 +262,7 @@ def _compile(
     with phase("tensors"):
         names_of_ports = {direction: [each["name"] for each in ports] for direction, ports in entries.items()}
         tensors = tensors_of(lbir, module, quantisers, names_of_ports["input"], names_of_ports["output"])
+    limit = clock_limit(options.target)
     circuit.report.update(
         {
             "report_version": REPORT_VERSION,
@@ -285,6 +287,7 @@ def _compile(
             "totals": totals,
             "stages": stages,
             "critical_path": critical,
+            "data_sheet": None if limit is None else limit.to_json(),
             "verilog_lines": lines,
             "latency_cycles": circuit.interface.latency,
             "initiation_interval": 1,

@@ -117,6 +117,7 @@ class Contents:
     critical_stage: str
     critical_delay: str
     critical_path: tuple[tuple[str, tuple[str, ...]], ...]
+    data_sheet: str
     proof: str
     unproved: tuple[str, ...]
     comparisons: tuple[tuple[str, str, str, str, str], ...]
@@ -149,6 +150,7 @@ def contents_of(report: Mapping[str, Any], ports: Mapping[str, Any]) -> Contents
         critical_stage="" if critical["stage"] is None else count(critical["stage"]),
         critical_delay=nanoseconds(critical["delay_ns"]),
         critical_path=grouped(critical["path"]),
+        data_sheet=_data_sheet(report["data_sheet"]),
         proof=f"{count(report['proved']['proved'])} of {plural(report['proved']['modules'], 'module')}",
         unproved=reasons,
         comparisons=tuple(
@@ -166,6 +168,14 @@ def contents_of(report: Mapping[str, Any], ports: Mapping[str, Any]) -> Contents
         options=tuple((name, _option(value)) for name, value in options.items()),
         versions=tuple(report["versions"].items()),
     )
+
+
+def _data_sheet(sheet: Mapping[str, Any] | None) -> str:
+    """The data sheet's limit in words; empty where none is known."""
+    if sheet is None:
+        return ""
+    grades = ", ".join(f"{mhz} MHz in speed grade {grade}" for grade, mhz in sheet["global_clock_mhz"].items())
+    return f"{sheet['family']}: at most {grades} ({sheet['document']})"
 
 
 def _tiles(report: Mapping[str, Any]) -> list[Tile]:

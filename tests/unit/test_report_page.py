@@ -18,9 +18,12 @@ from xdsl.ir import SSAValue
 
 import c4ml_xdsl as c4ml
 from c4ml_xdsl.circuit import Circuit
+from c4ml_xdsl.circuits.cost import TARGETS
+from c4ml_xdsl.data_sheets import clock_limit
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters import lbir as lbir_interpreter
 from c4ml_xdsl.report_page import render
+from c4ml_xdsl.report_page.contents import contents_of
 from c4ml_xdsl.report_page.layered_drawing import Size, Spacing, draw
 from c4ml_xdsl.tensors import varying_bits
 from c4ml_xdsl.tools.c4ml import main
@@ -256,6 +259,21 @@ def test_what_the_page_says(circuits: dict[str, Circuit]) -> None:
     for version in report["versions"].values():
         assert version in words
     assert not any(str(seconds) in words for seconds in report["seconds"].values() if seconds > 0.1)
+
+
+def test_a_data_sheet_is_named_where_one_is_known(circuits: dict[str, Circuit]) -> None:
+    assert {target: clock_limit(target) is not None for target in TARGETS} == {
+        "xilinx": True, "xilinx7": True, "ecp5": False, "generic": False
+    }  # fmt: skip
+    sheet = clock_limit("xilinx7")
+    assert sheet is not None
+    circuit = next(iter(circuits.values()))
+    report = {**circuit.report, "data_sheet": sheet.to_json()}
+    page = contents_of(report, circuit.ports_json)
+    assert page.data_sheet == (
+        "Spartan-7: at most 464 MHz in speed grade -1, 628 MHz in speed grade -2 (AMD DS189, revision 1.10)"
+    )
+    assert contents_of({**report, "data_sheet": None}, circuit.ports_json).data_sheet == ""
 
 
 def test_a_drawing_has_ranks_and_no_overlap() -> None:
