@@ -30,12 +30,12 @@ def heap_sum(
     def value(bit: Bit) -> SSAValue:
         return builder.extract(values[bit.source], bit.position, 1)
 
-    for counter, width_ in zip(heap.counters, heap.bits, strict=True):
+    for counter, kept in zip(heap.counters, heap.bits, strict=True):
         inputs = [value(bit) for bit in counter.bits]
         counts = table_of([bit.inverted for bit in counter.bits], counter.weights, counter.plus)
         tables = [
             comb.TruthTableOp.of(inputs, [count >> position & 1 for count in counts])
-            for position in reversed(range(width_))
+            for position in reversed(range(kept))
         ]
         values.append(builder.concat([builder.append(table) for table in tables]))
         values[-1].name_hint = "count"

@@ -11,7 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from c4ml_xdsl.circuits.cost import Target
-from c4ml_xdsl.circuits.timing import Cell, Timing, library_of, stage_permille
+from c4ml_xdsl.circuits.timing import Cell, Timing, library_of
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import DesignTiming
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
@@ -67,7 +67,7 @@ class CombSplitRows(ModulePass):
     target: Target = "xilinx"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        clock = int(self.clock_ns * 1_000_000) // stage_permille(self.target)
+        clock = int(self.clock_ns * 1000)
         longest = _longest_chain(clock, self.target)
         for module in op.body.block.ops:
             if isinstance(module, hw.HWModuleOp) and not any(

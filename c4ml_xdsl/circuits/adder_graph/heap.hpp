@@ -120,7 +120,7 @@ class Heap {
     const int most = mine + 2 * others;
     int bits = std::bit_width(static_cast<unsigned>(most));
     bool plus = false;
-    if (ones_ >> column & 1) {  // where it makes the count no longer, or the column is two bits and the one
+    if (ones_ >> column & 1) {  // where it makes the count no longer, or one bit and the one are all there is
       const int longer = std::bit_width(static_cast<unsigned>(most + 1));
       plus = longer == bits || mine == 1;
       if (plus) {
