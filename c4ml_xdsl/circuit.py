@@ -21,6 +21,7 @@ from c4ml_xdsl.garbage_collection import without_garbage_collection
 from c4ml_xdsl.interpreters.hw import CHUNK, HwInterpreter, Value, pack, unpack
 from c4ml_xdsl.leftovers import ScratchFolder
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.output_folder import check_output_folder
 from c4ml_xdsl.packaging.beats import DEFAULT_AXIS_WIDTH, check_axis_width
 from c4ml_xdsl.packaging.golden import GoldenVectors
 from c4ml_xdsl.ports import COMBINATIONAL, Interface, Port
@@ -251,8 +252,8 @@ class Circuit:
         That is test benches (`tb`), an AXI-Stream wrapper whose beats have `axis_width` bits and a valid one
         (`wrappers`), `scripts` for synthesis, a FuseSoC core file, a `Makefile` and a `README.md`.
 
-        An existing folder is replaced as a whole, once everything is written. Raises OptionError where that can't be,
-        or where `axis_width` is no multiple of 8.
+        A package that is there is replaced as a whole, once everything is written. Raises OptionError for folders that
+        hold other things, where that can't be, or where `axis_width` is no multiple of 8.
         """
         from c4ml_xdsl.packaging.design import PackagedDesign
         from c4ml_xdsl.packaging.package import package_files
@@ -263,8 +264,7 @@ class Circuit:
             self.top, self.ports, self.interface, list(self.sources), self.golden_vectors(), self.report, axis_width
         )
         target = Path(folder)
-        if target.exists() and not target.is_dir():
-            raise OptionError(f"{target} is a file", remedy="Give a folder to write to.")
+        check_output_folder(target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with ScratchFolder(f".{target.name}.", target.parent) as scratch:

@@ -32,8 +32,15 @@ class Difference:
     def __str__(self) -> str:
         return (
             f"{self.tensor}: {self.after} differs from {self.before} in {self.wrong} of {self.samples} samples, first "
-            f"in sample {self.sample}: {_short(self.got)} instead of {_short(self.want)}"
+            f"in sample {self.sample}{self._element}: {_short(self.got[self.index])} instead of "
+            f"{_short(self.want[self.index])}"
         )
+
+    @property
+    def _element(self) -> str:
+        if not self.index:
+            return ""
+        return f", element {self.index[0] if len(self.index) == 1 else list(self.index)}"
 
 
 def difference(
@@ -68,6 +75,5 @@ def differing(got: NDArray[np.float64], want: NDArray[Any], step: float) -> NDAr
     return np.abs(got - want) > 1e-3 * step + 1e-6 * np.abs(want)
 
 
-def _short(values: NDArray[Any]) -> str:
-    flat = values.reshape(-1)
-    return str([round(float(each), 6) for each in flat[:4]]) + ("…" if flat.size > 4 else "")
+def _short(value: Any) -> str:
+    return f"{round(float(value), 6):g}"

@@ -68,7 +68,10 @@ def verify_model(
         sources, port_map, ports = load_circuit_folder(folder)
         top, interface = port_map["top"], Interface.from_json(port_map)
         if [port.to_json() for port in ports] != [port.to_json() for port in circuit.ports]:
-            raise VerificationError(f"{folder}: ports.json isn't what the model compiles to")
+            raise VerificationError(
+                f"{folder}: ports.json isn't what the model compiles to: it was compiled from another model, or by "
+                "another version. Compile again, or name its own model"
+            )
     names = list(simulators) or [
         name for name, tool in (("verilator", "verilator"), ("icarus", "iverilog")) if shutil.which(tool)
     ]

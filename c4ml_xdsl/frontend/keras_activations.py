@@ -83,7 +83,7 @@ def apply_activation(
             raise UnsupportedModelError(
                 label,
                 f"the activation {activation} isn't supported",
-                remedy="Use relu, quantized_relu, quantized_bits or another activation that the README lists.",
+                remedy="Use relu, quantized_relu, quantized_bits or another activation that docs/operators.md lists.",
             )
 
 

@@ -150,7 +150,7 @@ class KerasWeights:
         except ImportError as error:
             raise ModelFileError(
                 f"{what}: reading Keras models needs h5py",
-                remedy="Install the extra: pip install 'c4ml-xdsl[qkeras]'.",
+                remedy="Install it: pip install h5py.",
             ) from error
         if len(data) > MAXIMUM_FILE_BYTES:
             raise ModelFileError(f"{what}: more than the {MAXIMUM_FILE_BYTES >> 20} MB that are the limit")

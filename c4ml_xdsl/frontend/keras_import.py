@@ -124,7 +124,7 @@ class _Importer:
             layer.name,
             f"the layer {layer.kind} isn't supported",
             remedy=_REMEDIES.get(
-                layer.kind, "Build the model without it; the README lists the layers that can be read."
+                layer.kind, "Build the model without it; docs/operators.md lists the layers that can be read."
             ),
         )
 

@@ -52,7 +52,7 @@ def evaluate_outputs(node: qonnx.NodeOp, inputs: Inputs) -> tuple[Array, ...]:
         raise UnsupportedModelError(
             node.label,
             f"the operator {operator} isn't supported",
-            remedy="Export the model without it; the README lists what is supported.",
+            remedy="Export the model without it; docs/operators.md lists what is supported.",
         )
     try:
         with np.errstate(all="ignore"):

@@ -163,7 +163,7 @@ def contents_of(report: Mapping[str, Any], ports: Mapping[str, Any]) -> Contents
             )
             for each in report["verified"]
         ),
-        ports=tuple(_port(port) for port in ports["ports"]),
+        ports=tuple(_port(port, report["tensors"]) for port in ports["ports"]),
         clock="" if ports["clock"] is None else ports["clock"],
         options=tuple((name, _option(value)) for name, value in options.items()),
         versions=tuple(report["versions"].items()),
@@ -318,9 +318,13 @@ def _tensor(tensor: Mapping[str, Any]) -> Tensor:
     )
 
 
-def _port(port: Mapping[str, Any]) -> PortRow:
+def _port(port: Mapping[str, Any], tensors: Sequence[Mapping[str, Any]]) -> PortRow:
+    """A port's row; its range is that of its tensor, where the report has that."""
     bits, signed = port["bits"], port["signed"]
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    for tensor in tensors:
+        if port["name"] in tensor["ports"]:
+            low, high = tensor["min"], tensor["max"]
     listed = [
         (what, ", ".join(map(real, cast("list[float]", numbers))))
         for what, numbers in (("scales", port["scale"]), ("zero points", port["zero_point"]))

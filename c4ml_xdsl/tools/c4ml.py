@@ -17,6 +17,7 @@ from rich.table import Table
 from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import TARGETS
 from c4ml_xdsl.errors import C4mlError, InputDataError, OptionError
+from c4ml_xdsl.output_folder import check_output_folder
 from c4ml_xdsl.packaging.beats import DEFAULT_AXIS_WIDTH, check_axis_width
 from c4ml_xdsl.packaging.vivado_reports import read_vivado_reports
 from c4ml_xdsl.strategies import OWN_STRATEGIES, known_strategies
@@ -170,7 +171,13 @@ def _compiled(model: str, quiet: bool, dump_ir: Path | None = None, **options: A
 
 @main.command("compile")
 @click.argument("model", type=click.Path())
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; it is replaced.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: a new one, or a package, which is replaced.",
+)
 @_compile_options
 @click.option("--clock-ns", type=float, help="Registers, as few as this clock period in nanoseconds takes.")
 @click.option("--latency", type=int, help="Registers for exactly so many cycles, at the shortest clock period.")
@@ -203,6 +210,7 @@ def compile_command(
 ) -> None:
     """Compiles MODEL to Verilog, checks the result and writes it to a folder, with test benches and scripts."""
     check_axis_width(axis_width)
+    check_output_folder(output, [Path(model)])
     circuit = _compiled(model, quiet or json_output, dump_ir, verify=not no_verify, **_settings(options))
     circuit.package(output, axis_width=axis_width)
     if json_output or not quiet:
@@ -218,7 +226,8 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
     table = Table("layer", "what", "strategy", "LUT", "delay ns", title=f"{report['top']} (estimates)")
     for layer in report["layers"]:
         table.add_row(layer["name"], layer["op"], layer["strategy"], str(layer["lut"]), str(layer["delay_ns"]))
-    table.add_row("total", "", "", str(report["totals"]["lut"]), str(report["totals"]["delay_ns"]))
+    total = "total; slowest stage" if report["stages"] else "total"  # a layer's delay is that without registers
+    table.add_row(total, "", "", str(report["totals"]["lut"]), str(report["totals"]["delay_ns"]))
     Console(width=120 if not sys.stdout.isatty() else None).print(table)
     if report["latency_cycles"]:
         _show_stages(report)
@@ -227,6 +236,9 @@ def _show(report: dict[str, Any], json_output: bool) -> None:
     click.echo(f"proved for all inputs: {proved['proved']} of {proved['modules']} modules{left}")
     for entry in report["verified"]:
         click.echo(f"equal: {entry['reference']} = {entry['level']} on {entry['vectors']} vectors")
+    for port in report["outputs"]:
+        if "after" in port:
+            click.echo(f"note: {port['tensor']}: {port['after']} is left to whoever reads the port")
     for warning in report["warnings"]:
         click.echo(f"warning: {warning}")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 from packaging.requirements import Requirement
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from c4ml_xdsl import __version__
@@ -81,9 +82,9 @@ MODULES = (
     ("pyosys", "pyosys", "synthesis", "yosys as a Python package: what benchmarks measure with", "pip install pyosys"),
     ("cocotb", "cocotb", "simulators", "run a package's cocotb test bench", "pip install cocotb"),
     ("pyvcd", "vcd", "optional packages", "waveforms of the numpy simulator, and GTKWave's signal lists",
-     "pip install 'c4ml-xdsl[waveforms]'"),
-    ("netron", "netron", "viewers", "c4ml view", "pip install 'c4ml-xdsl[view]'"),
-    ("h5py", "h5py", "optional packages", "read QKeras models", "pip install 'c4ml-xdsl[qkeras]'"),
+     "pip install pyvcd"),
+    ("netron", "netron", "viewers", "c4ml view", "pip install netron"),
+    ("h5py", "h5py", "optional packages", "read QKeras models", "pip install h5py"),
 )  # fmt: skip
 
 
@@ -203,5 +204,5 @@ def _show(found: Sequence[Finding], machine: str) -> None:
         for each in (one for one in found if one.group == group):
             mark = "[green]ok[/green]" if each.found else "[red]broken[/red]" if group == "core" else "missing"
             detail = (each.where or each.purpose) if each.found else f"{each.purpose}: {each.get}"
-            table.add_row(mark, each.name, each.version or "", detail)
+            table.add_row(mark, escape(each.name), escape(each.version or ""), escape(detail))
         console.print(table)

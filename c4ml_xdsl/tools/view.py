@@ -17,7 +17,7 @@ def view(model: Path, port: int | None, no_browser: bool) -> None:
     """
     Shows MODEL as a graph in the browser until Ctrl-C.
 
-    It is served by netron on this machine alone: pip install 'c4ml-xdsl[view]'.
+    It is served by netron on this machine alone: pip install netron.
     """
     if not model.is_file():
         raise ModelFileError(f"{model}: there is no such file")
@@ -25,7 +25,7 @@ def view(model: Path, port: int | None, no_browser: bool) -> None:
         netron: Any = import_module("netron")
     except ImportError as error:
         raise OptionError(
-            "netron, which shows models, isn't installed", remedy="Install it: pip install 'c4ml-xdsl[view]'"
+            "netron, which shows models, isn't installed", remedy="Install it: pip install netron."
         ) from error
     try:
         host, used = netron.start(str(model), ("localhost", port) if port else None, browse=not no_browser)

@@ -43,7 +43,7 @@ class NumpyRecording:
         except ImportError as error:
             raise SimulatorUnavailableError(
                 "pyvcd, which writes the numpy simulator's waveforms, isn't installed",
-                remedy="Install it (pip install 'c4ml-xdsl[waveforms]'), or simulate with icarus or verilator.",
+                remedy="Install it (pip install pyvcd), or simulate with icarus or verilator.",
             ) from error
         self.interpreter, self.top, self.ports = HwInterpreter(module), top, ports
         self.interface, self.path, self.timeline = interface, path, Timeline(interface)

@@ -1,7 +1,7 @@
 """
 Trains the example: a quantized network 64-32-10 on scikit-learn's handwritten digits, written as QONNX.
 
-    python -m pip install 'c4ml-xdsl[train]'
+    python -m pip install '.[train]'
     python examples/digits/train.py examples/digits
 
 Quantisation-aware training in plain numpy: weights have 4 bits and real scales, activations 4 bits, gradients pass

@@ -1,7 +1,7 @@
 """
 Executes the notebooks of this folder and stores them with their outputs, and with nothing that says where or when.
 
-    pip install 'c4ml-xdsl[notebooks,test]' -e examples/own_strategy
+    pip install '.[notebooks,test]' -e examples/own_strategy
     python examples/notebooks/execute.py
 
 The stored models are taken, whether or not Brevitas is installed.

@@ -1,7 +1,7 @@
 """
 Trains a convolutional network on scikit-learn's handwritten digits of 8x8 pixels, and makes a circuit of it.
 
-    python -m pip install 'c4ml-xdsl[train]'
+    python -m pip install '.[train]'
     python examples/training/digits_cnn.py --out build/digits_cnn
 
 Its layers are those of chisel4ml's network for MNIST: a convolution, a pool, a depthwise convolution, a pool, two dense

@@ -1,7 +1,7 @@
 """
 Trains a tagger of jets, 16-64-32-32-5, and makes a circuit of it.
 
-    python -m pip install 'c4ml-xdsl[train]'
+    python -m pip install '.[train]'
     python examples/training/jets.py --out build/jets
 
 Weights and activations have 4 bits and power-of-two scales, three quarters of the weights are pruned. `--data openml`

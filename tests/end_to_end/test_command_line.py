@@ -97,6 +97,9 @@ def test_verify_passes_and_names_a_broken_output(folder: Path, tmp_path: Path) -
     assert done.returncode == 3
     assert output["tensor"] in done.stderr
     assert "RTL in icarus differs from hw" in done.stderr
+    given = re.search(r"first in sample \d+(?:, element .+)?: (\S+) instead of (\S+)", done.stderr)
+    assert given is not None
+    assert given[1] != given[2]
 
 
 def test_report_and_check(folder: Path) -> None:

@@ -43,6 +43,8 @@ def run_command(command: str, folder: Path) -> None:
     match words:
         case []:
             pass
+        case ["make", "-C", "examples/digits/build"]:
+            assert (REPOSITORY / "examples/digits/run.py").is_file()  # tests/end_to_end/test_example.py runs both
         case ["c4ml" | "c4ml-opt" | "make", *_]:
             places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
             done = subprocess.run(

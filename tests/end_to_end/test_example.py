@@ -22,6 +22,9 @@ def test_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "accuracy of the circuit: 349 of 360 images" in done.stdout
     assert (tmp_path / "build" / "rtl" / "digits.v").exists()
+    if shutil.which("make") and shutil.which("iverilog"):
+        done = subprocess.run(["make", "-C", tmp_path / "build"], capture_output=True, text=True, check=False)
+        assert "samples, all as expected" in done.stdout
 
 
 def test_accelerators_must_be_those_of_the_model() -> None:

@@ -80,7 +80,7 @@ def raw_node(c: Conversion, node: qonnx.NodeOp) -> None:
     names = list(dict.fromkeys(name for raw in raws for name in raw.inputs))
     c.refuse(
         node,
-        f"{node.operator} gets the input {', '.join(names)}, which has no quantiser",
+        f"{node.operator} gets {', '.join(map(repr, names))}, an input without a quantiser",
         f"Quantise the input in the model, or declare its type: --input-type {names[0]}=UINT8:0.00390625",
     )
 
