@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import c4ml_xdsl as c4ml
+from c4ml_xdsl.output_folder import MARKS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals can't be sent to a process there")
 MODELS = Path(__file__).parent.parent / "models"
@@ -81,19 +82,25 @@ def building(tool: str) -> Callable[[Run], bool]:
     return lambda run: any(run.scratch.rglob(tool))
 
 
+def older_package(folder: Path) -> Path:
+    """What a compile would replace, with a file of the user's in it."""
+    folder.mkdir()
+    for name in (*MARKS, "mine.txt"):
+        (folder / name).write_text("mine")
+    return folder
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 @pytest.mark.parametrize("moment", ["import", "neuron-compress-sums"])
 def test_compile(tmp_path: Path, number: signal.Signals, moment: str) -> None:
     """Early, and while compiled code searches on all cores for minutes; what was there is untouched."""
-    target = tmp_path / "out"
-    target.mkdir()
-    (target / "mine.txt").write_text("mine")
+    target = older_package(tmp_path / "out")
     run = Run(tmp_path, "compile", LARGE, "-o", target, "--effort", "max", "--log-level", "info")
     run.wait_for(logged(moment))
     assert run.interrupt(number) < 5
     assert run.left() == ([], [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "out", "scratch"]
-    assert [path.name for path in target.iterdir()] == ["mine.txt"]
+    assert sorted(path.name for path in target.iterdir()) == sorted([*MARKS, "mine.txt"])
 
 
 def test_simulate_while_children_compile(tmp_path: Path) -> None:
@@ -118,9 +125,7 @@ def test_simulate_while_children_compile(tmp_path: Path) -> None:
 def test_an_interrupted_package_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between moving the old folder away and the new one to its place, which is when most is at stake."""
     circuit = c4ml.compile(MODELS / "cnn1d_pot" / "model.onnx", effort="fast", verify=False)
-    target = tmp_path / "out"
-    target.mkdir()
-    (target / "mine.txt").write_text("mine")
+    target = older_package(tmp_path / "out")
     rename = Path.rename
 
     def interrupted(self: Path, to: Path) -> Path:
@@ -132,4 +137,4 @@ def test_an_interrupted_package_leaves_the_old_or_the_new(tmp_path: Path, monkey
     with pytest.raises(KeyboardInterrupt):
         circuit.package(target)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert [path.name for path in target.iterdir()] == ["mine.txt"]
+    assert sorted(path.name for path in target.iterdir()) == sorted([*MARKS, "mine.txt"])

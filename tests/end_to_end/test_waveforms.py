@@ -155,5 +155,5 @@ def test_without_pyvcd(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "vcd", None)
     circuit, x = circuits["bipolar"]
-    with pytest.raises(SimulatorUnavailableError, match=r"pip install 'c4ml-xdsl\[waveforms\]'"):
+    with pytest.raises(SimulatorUnavailableError, match=r"pip install pyvcd"):
         circuit(x, waveform=tmp_path / "run.vcd")

@@ -167,6 +167,7 @@ def test_beside_the_estimates(tmp_path: Path) -> None:
     report = {
         "top": "jets", "layers": [], "totals": {"lut": 4346, "ff": 2629, "delay_ns": 3.994}, "latency_cycles": 0,
         "proved": {"proved": 5, "modules": 5, "reasons": []}, "verified": [], "warnings": [],
+        "stages": [], "outputs": [],
     }  # fmt: skip
     (tmp_path / "report.json").write_text(json.dumps(report))
     arguments = ["report", str(tmp_path), "--vivado", str(tmp_path / "vivado")]
