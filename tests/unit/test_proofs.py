@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import IntegerType, ModuleOp, i1
+from xdsl.ir import Block
 from xdsl.parser import Parser
 
 import c4ml_xdsl as c4ml
@@ -221,6 +223,31 @@ def test_no_planted_fault_is_proved() -> None:
     assert outcome.mistakes == []
     assert outcome.verdicts["wrong, proved"] == 0
     assert outcome.verdicts["wrong, refuted"] >= 10 * outcome.verdicts["wrong, not proved"]
+
+
+def test_a_bit_that_counts_by_its_parity_is_that() -> None:
+    """The top bit of a sum is the parity of a counter whose other bits lie above the sum."""
+    block = Block(arg_types=[i1, i1, i1])
+    atoms = Atoms([(0, 1)] * 3)
+    values = ModuleBits(atoms)
+    for index, argument in enumerate(block.args):
+        values.inputs(argument, index, 1, 1)
+    table = comb.TruthTableOp.of(list(block.args), [0, 1, 1, 0, 1, 0, 0, 1])
+    zero = hw.ConstantOp(0, 2)
+    top = comb.ConcatOp.create(operands=[table.result, zero.result], result_types=[IntegerType(3)])
+    values.run([table, zero, top])
+    whole = values.form(values.values[top.result])
+    assert atoms.modulo(whole, 3).terms == {0: 4, 1: 4, 2: 4}
+    assert atoms.modulo(whole, 4).terms == whole.terms  # there the counter's next bit would count
+
+
+def test_floors_of_two_values_are_a_sign() -> None:
+    """All powers of two beyond a form's bits give one atom, whatever constant was added to it."""
+    atoms = Atoms([(-6, 12)])
+    moved = atoms.element(0).shifted(32)
+    first, second = atoms.floor(moved, 4), atoms.floor(moved, 5)
+    assert first.terms == second.terms
+    assert (first.constant, second.constant) == (2, 1)
 
 
 def test_floors_have_a_normal_form() -> None:
