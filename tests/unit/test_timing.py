@@ -65,6 +65,21 @@ def test_a_late_bit_takes_the_fast_pin() -> None:
     assert delay_of(module_of(block.args[0], builder, last, block), "xilinx") == pytest.approx(max(late, 0.3 + 0.642))
 
 
+def test_a_lut_takes_in_what_is_before_it_as_far_as_its_inputs_last() -> None:
+    def delay(inner: int) -> float:
+        """A LUT of `inner` bits, whose output and two more bits another one takes the majority of."""
+        block = Block(arg_types=[IntegerType(inner + 2)])
+        builder = CombBuilder()
+        bits = [builder.extract(block.args[0], place, 1) for place in range(inner + 2)]
+        late = builder.append(comb.TruthTableOp.of(bits[:inner], [0] * (2**inner - 1) + [1]))
+        pairs = [(late, bits[-1]), (late, bits[-2]), (bits[-1], bits[-2])]
+        majority = builder.logic(comb.OrOp, *(builder.logic(comb.AndOp, *pair) for pair in pairs))
+        return delay_of(module_of(block.args[0], builder, majority, block), "xilinx")
+
+    assert delay(4) == pytest.approx(0.3 + 0.642)
+    assert delay(5) == pytest.approx(2 * 0.3 + 0.631 + 0.127)  # it reads the late bit once, by its fastest pin
+
+
 def test_rows_of_three_are_two_rows_on_the_target_generic() -> None:
     assert delay_of(chain(1, 4, 3), "generic") == pytest.approx(delay_of(chain(2, 4, 2), "generic"), rel=0.1)
 

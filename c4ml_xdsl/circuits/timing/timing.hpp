@@ -126,15 +126,16 @@ class Timing {
   std::vector<Path> paths(const std::vector<int>& stages) {
     std::vector<std::pair<int, int>> bounds;
     if (earliest(-2 * CONSTANT, stages, {}, bounds) != stages) throw std::invalid_argument("a step before what it reads");
+    const std::vector<Time>& ends = collapse_ ? arrivals_ : ends_;  // what is taken in ends nothing
     const int last = stages.empty() ? 0 : *std::max_element(stages.begin(), stages.end());
     std::vector<int> worst(last + 1, NONE);
     for (int bit = 0; bit < static_cast<int>(step_of_.size()); ++bit) {
       int& known = worst[stages[step_of_[bit]]];
-      if (ends_[bit] > CONSTANT && (known == NONE || ends_[bit] > ends_[known])) known = bit;
+      if (ends[bit] > CONSTANT && (known == NONE || ends[bit] > ends[known])) known = bit;
     }
     std::vector<Path> found;
     for (int bit : worst) {
-      Path path{bit == NONE ? 0 : ends_[bit], {}};
+      Path path{bit == NONE ? 0 : ends[bit], {}};
       for (int stage = bit == NONE ? 0 : stages[step_of_[bit]]; bit != NONE && stages[step_of_[bit]] == stage; bit = from_[bit])
         if (path.steps.empty() || path.steps.back() != step_of_[bit]) path.steps.push_back(step_of_[bit]);
       std::reverse(path.steps.begin(), path.steps.end());
@@ -191,7 +192,7 @@ class Timing {
   };
   static Arrival latest(Arrival a, Arrival b) { return b.time > a.time ? b : a; }
 
-  // The bits that a LUT reads, with the LUTs that it has taken in; none where it is no LUT.
+  // The bits that a LUT reads, with what it has taken in, or a function that LUTs take in; none for other cells.
   struct Reads {
     int count = 0;
     std::array<int, 6> bits{};
@@ -293,11 +294,13 @@ class Timing {
       Arrival result;
       switch (node.kind) {
         case Cell::wires:
-          for (const Arrival& each : column_) result = latest(result, each);
+          for (const Arrival& each : column_)
+            result = latest(result, collapse_ ? Arrival{ends_[each.from], each.from} : each);
           break;
         case Cell::merged:
           for (const Arrival& each : column_) result = latest(result, each);
           set(node.first_bit + place, result);
+          if (collapse_ && column_.size() <= library_.lut_pins.size()) keep(node.first_bit + place, column_);
           ends_[node.first_bit + place] = lut(column_, library_.lut_pins).time;
           continue;
         case Cell::lut:
@@ -336,7 +339,7 @@ class Timing {
               [](const Arrival& a, const Arrival& b) { return a.time != b.time ? a.time > b.time : a.from < b.from; });
   }
 
-  // A LUT of what is in the column, which takes in the LUTs of its latest inputs as long as that makes it earlier.
+  // A LUT of what is in the column, which takes in what computes its latest inputs as long as that makes it earlier.
   Arrival collapsed(int bit, int step, int only) {
     if (!collapse_ || column_.size() > library_.lut_pins.size()) return lut(column_, library_.lut_pins);
     std::vector<Arrival> inputs = column_;
