@@ -15,6 +15,9 @@ from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.numerics.rounding import RoundingMode, floor_constants
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
 
+LUT_INPUTS = 6
+"""The inputs of a table that takes one site."""
+
 EVERY_BIT = 62
 """As many bits of an integer as can be known."""
 
@@ -113,34 +116,17 @@ class ActivationLowering:
         """
         A value of a range, cut to the target's range.
 
-        What all integers of the target's bits are is told by the bits above, so each bit takes one choice; a narrower
-        target is cut after that, where few bits are left.
+        First to all integers of the target's bits, which the bits above tell; a narrower target is cut after that,
+        where few bits are left.
         """
         builder, bits = self.builder, target.bits
         if element.high < target.low or element.low > target.high:
             return builder.constant(target.low if element.high < target.low else target.high, bits)
         span = IntType(-1 << (bits - 1), (1 << (bits - 1)) - 1) if target.signed else IntType(0, (1 << bits) - 1)
-        width, signed = comb.width_of(value), element.signed
-        result = builder.fit(value, signed, bits)
-        outside = element.low < span.low or element.high > span.high
-        sign = builder.extract(value, width - 1, 1)
-        if outside and target.signed and signed:
-            upper = builder.extract(value, bits - 1, width - bits + 1)
-            wrong = self.mixed(upper)
-            ends = builder.replicate(builder.invert(sign), bits - 1) if bits > 1 else None
-            if ends is not None:
-                rest = builder.mux(wrong, ends, builder.extract(value, 0, bits - 1))
-                result = builder.concat([sign, rest])
-            else:
-                result = sign
-        elif outside:
-            lowest, end = (bits - 1, width) if target.signed else (bits, width - signed)
-            if element.high > span.high:
-                upper = builder.extract(value, lowest, end - lowest)
-                above = builder.compare("ne", upper, builder.constant(0, end - lowest))
-                result = builder.mux(above, builder.constant(span.high, bits), result)
-            if element.low < span.low:
-                result = builder.mux(sign, builder.constant(0, bits), result)
+        if element.low < span.low or element.high > span.high:
+            result = self.saturated(value, element, span)
+        else:
+            result = builder.fit(value, element.signed, bits)
         low, high = max(element.low, span.low), min(element.high, span.high)
         if high > target.high:
             above = builder.greater(result, span, builder.constant(target.high, bits))
@@ -149,6 +135,56 @@ class ActivationLowering:
             below = builder.invert(builder.greater(result, span, builder.constant(target.low - 1, bits)))
             result = builder.mux(below, builder.constant(target.low, bits), result)
         return result
+
+    def saturated(self, value: SSAValue, element: IntType, span: IntType) -> SSAValue:
+        """
+        A value of a range, cut to all integers of fewer bits.
+
+        The bits above, which tell whether it is cut, are gathered by tables until what is left fits into the LUT of
+        each bit. The sign's choice is spelled as the last one: synthesis finds these LUTs in that form only.
+        """
+        builder, bits, width = self.builder, span.bits, comb.width_of(value)
+        sign = builder.extract(value, width - 1, 1) if element.signed else None
+        if bits == span.signed:
+            return builder.constant(0, 1) if sign is None else sign
+        compared = [] if sign is None or not span.signed else [sign]  # what the bits above extend, which else are 0
+        end = width - (sign is not None) if compared or element.high > span.high else 0
+        upper = [builder.extract(value, each, 1) for each in range(bits - span.signed, end)]
+        room = LUT_INPUTS - 1 - (sign is not None)
+        differing: list[SSAValue] = []  # whether gathered bits aren't what they are to extend
+        while len(differing) + len(upper) > room:
+            most = min(len(differing) + len(upper) - room + 1, LUT_INPUTS - len(compared))
+            if upper:
+                gathered, upper = upper[:most], upper[most:]
+                highest = (1 << len(gathered)) - 1
+                differs = [number != 0 for number in range(1 << len(gathered))]
+                if compared:
+                    differs += [number != highest for number in range(1 << len(gathered))]
+                differing.append(self.table([*compared, *gathered], [int(each) for each in differs]))
+            else:
+                gathered, differing = differing[:most], differing[most:]
+                differing.append(self.table(gathered, [0] + [1] * ((1 << len(gathered)) - 1)))
+        rest, above = builder.fit(value, element.signed, bits - span.signed), [*upper, *differing]
+        ones, zeros = (builder.constant(each, comb.width_of(rest)) for each in (-1, 0))
+        if sign is None:
+            within = builder.invert(self.reduced(comb.OrOp, above))
+            return builder.fit(builder.mux(within, rest, ones), False, bits)
+        result = self.with_every_bit(comb.OrOp, rest, above) if above else rest
+        if not compared:
+            return builder.mux(builder.invert(sign), result, zeros)
+        lowest = self.with_every_bit(comb.AndOp, rest, [*upper, *map(builder.invert, differing)])
+        return builder.concat([sign, builder.mux(sign, lowest, result)])
+
+    def reduced(self, kind: type[comb.AndOp] | type[comb.OrOp], bits: Sequence[SSAValue]) -> SSAValue:
+        """Whether all of some bits, or any of them, are 1."""
+        return bits[0] if len(bits) == 1 else self.builder.logic(kind, *bits)
+
+    def with_every_bit(
+        self, kind: type[comb.AndOp] | type[comb.OrOp], value: SSAValue, bits: Sequence[SSAValue]
+    ) -> SSAValue:
+        """Each bit of a value, joined with all the others."""
+        others = self.builder.replicate(self.reduced(kind, bits), comb.width_of(value))
+        return self.builder.logic(kind, value, others)
 
     def mixed(self, value: SSAValue) -> SSAValue:
         """Whether not all bits of a value are the same."""

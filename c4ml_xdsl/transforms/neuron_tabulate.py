@@ -20,6 +20,7 @@ from c4ml_xdsl.circuits.table_decomposition import MAXIMUM_INPUT_BITS, Aim, deco
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.interpreters.neuron import evaluate_operation
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.numerics.rounding import RoundingMode, floor_constants
 from c4ml_xdsl.transforms.considered import Alternative, note
 from c4ml_xdsl.transforms.neuron_share_sums import coefficients_of
 
@@ -31,6 +32,9 @@ MOST_ENTRIES = {"fast": 1 << 15, "normal": 1 << 17, "max": 1 << 20}
 
 WORTH: dict[Aim, float] = {"area": 1.0, "balanced": 1.1, "delay": 2.0}
 """How many times the sites of adders tables may take: they are faster."""
+
+CUT_BITS = 4
+"""Bits above those of a result which the LUT of each of its bits has inputs for."""
 
 WIDEST = 60
 """Bits of the values that are looked at, so that nothing overflows."""
@@ -104,7 +108,8 @@ class NeuronTabulate(ModulePass):
             entries = _entries(candidate)
             plan = decompose(ranges, entries, lbir.range_of(candidate.value).bits, self.minimize)
             sites, table_sites = arithmetic.sites(candidate), plan.sites * table_cost(6, self.target).lut
-            smaller = table_sites <= WORTH[self.minimize] * sites
+            worth = WORTH[self.minimize] if any(map(_adds, candidate.operations)) else 1.0
+            smaller = table_sites < worth * sites
             if smaller:
                 chosen.append((candidate, entries))
             tables, adders, built = tables + table_sites, adders + sites, built + (table_sites if smaller else sites)
@@ -245,15 +250,39 @@ class _Arithmetic:
                 low = lbir.range_of(operation.input).low
                 return _steps(StepFunction.of_table(operation.table.data, low), operation.input, result)
             case neuron.RequantizeOp():
-                source, shift = lbir.range_of(operation.input), operation.shift.value.data
-                clipped = source.low >> shift < result.low or source.high >> shift > result.high
-                return result.bits + 1 if clipped else 0
+                return _requantisation(operation)
             case neuron.MaxOp():
                 return 1.5 * result.bits * (len(operation.terms) - 1)
             case neuron.MultiplyOp():
                 return lbir.range_of(operation.lhs).bits * lbir.range_of(operation.rhs).bits
             case _:
                 return 0
+
+
+def _moved(operation: neuron.RequantizeOp) -> int:
+    """What a requantisation adds to its input: its offset, and the constant that makes its rounding a floor."""
+    source, result = lbir.range_of(operation.input), lbir.range_of(operation.result)
+    mode, shift, offset = RoundingMode(operation.rounding.data), operation.shift.value.data, operation.offset.value.data
+    return offset + floor_constants(mode, shift, source.low + offset, source.high + offset, result.low)[0]
+
+
+def _adds(operation: Operation) -> bool:
+    """Whether carries run through what makes a value; a bare saturation is as fast as a table."""
+    return not isinstance(operation, neuron.RequantizeOp) or _moved(operation) != 0
+
+
+def _requantisation(operation: neuron.RequantizeOp) -> int:
+    """The sites of a requantisation: what it adds in front, a tie's test, and a choice for each bit that is cut."""
+    source, result = lbir.range_of(operation.input), lbir.range_of(operation.result)
+    shift, moved = operation.shift.value.data, _moved(operation)
+    low, high = source.low + moved, source.high + moved
+    quotient = lbir.IntType(low >> shift, high >> shift)
+    sites = width_of_range(low, high) if moved else 0
+    if shift and operation.rounding.data == RoundingMode.HALF_EVEN.value:
+        sites += 1
+    if quotient.low < result.low or quotient.high > result.high:
+        sites += result.bits - (result.signed and quotient.signed) + (quotient.bits - result.bits > CUT_BITS)
+    return sites
 
 
 def _steps(function: StepFunction, source: SSAValue, result: lbir.IntType) -> int:

@@ -6,15 +6,18 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from xdsl.context import Context
+from xdsl.dialects import hw
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from c4ml_xdsl.circuits.adder_rows import Operand, signed_digits, sum_in_rows
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType, NumbersAttr, PortAttr
+from c4ml_xdsl.estimates import estimate
 from c4ml_xdsl.interpreters.hw import HwInterpreter, pack, unpack
 from c4ml_xdsl.interpreters.neuron import run_layer
 from c4ml_xdsl.numerics.rounding import RoundingMode
@@ -32,8 +35,12 @@ def check_layer(
     target: str,
     tables: bool = False,
     minimize: Goal = "balanced",
-) -> None:
-    """Builds a layer whose last operation is its result, lowers it, by tables if these are few, and compares levels."""
+) -> hw.HWModuleOp:
+    """
+    Builds a layer whose last operation is its result, lowers it, by tables if these are few, and compares levels.
+
+    Returns the layer's module.
+    """
     block = Block(arg_types=inputs)
     block.add_ops(build(list(block.args)))
     assert block.last_op is not None
@@ -51,7 +58,12 @@ def check_layer(
     if len(values) ** len(inputs) <= 4096:
         x = np.array(list(itertools.product(values, repeat=len(inputs))), np.int64)
     else:
-        x = np.random.default_rng(0).integers(element.low, element.high, (2000, len(inputs)), endpoint=True)
+        random = np.random.default_rng(0)
+        magnitudes = 2.0 ** random.uniform(0, np.log2(max(-element.low, element.high)), (1000, len(inputs)))
+        x = random.integers(element.low, element.high, (1000, len(inputs)), endpoint=True)
+        x = np.concatenate(
+            [x, np.clip(np.int64(magnitudes) * random.choice([-1, 1], magnitudes.shape), element.low, element.high)]
+        )
     want = run_layer(layer, x.T)[0]
     assert int(want.min()) >= output.low
     assert int(want.max()) <= output.high
@@ -70,6 +82,7 @@ def check_layer(
     module.verify()
     found = HwInterpreter(module).run("net", {"x": pack(x, element.bits)})["y"]
     np.testing.assert_array_equal(unpack(found, 1, output.bits, output.signed)[:, 0], want)
+    return next(each for each in module.body.block.ops if isinstance(each, hw.HWModuleOp))
 
 
 ranges = st.tuples(st.integers(-40, 40), st.integers(0, 60)).map(lambda pair: IntType(pair[0], pair[0] + pair[1]))
@@ -91,6 +104,32 @@ def test_requantize(element: IntType, shift: int, offset: int, mode: RoundingMod
         return [neuron.RequantizeOp.create(operands=values, properties=properties, result_types=[target])]
 
     check_layer([element], build, "xilinx")
+
+
+@pytest.mark.parametrize(
+    ("source", "bits", "signed", "sites"),
+    [
+        (IntType(-2048, 2047), 4, True, 4),
+        (IntType(-2048, 2047), 4, False, 5),
+        (IntType(0, 4095), 4, False, 5),
+        (IntType(-8, 2047), 4, True, 4),
+        (IntType(-2048, 7), 4, True, 4),
+        (IntType(-2048, 7), 4, False, 4),
+        (IntType(-128, 127), 4, True, 3),
+        (IntType(0, 4095), 4, True, 4),
+        (IntType(-(1 << 13), (1 << 13) - 1), 6, True, 6),
+        (IntType(-(1 << 21), (1 << 21) - 1), 8, True, 10),
+        (IntType(-(1 << 39), (1 << 39) - 1), 8, False, 14),
+    ],
+)
+def test_saturation_gathers_the_bits_above(source: IntType, bits: int, signed: bool, sites: int) -> None:
+    target = IntType(-1 << (bits - 1), (1 << (bits - 1)) - 1) if signed else IntType(0, (1 << bits) - 1)
+    properties = {"offset": IntegerAttr(0, i64), "shift": IntegerAttr(0, i64), "rounding": StringAttr("half_even")}
+
+    def build(values: list[SSAValue]) -> list[Operation]:
+        return [neuron.RequantizeOp.create(operands=values, properties=properties, result_types=[target])]
+
+    assert estimate(check_layer([source], build, "xilinx"), "xilinx")[0].lut == sites
 
 
 @given(ranges, st.lists(st.integers(-50, 110), min_size=1, max_size=20), st.integers(-9, 9), st.booleans())
