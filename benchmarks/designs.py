@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 from c4ml_xdsl.strategies import OWN_STRATEGIES
 
 GOALS = ("area", "delay", "balanced")
+EFFORTS = ("normal", "fast", "max")
 PEERS = ("da4ml", "alkaid")
 
 
@@ -82,7 +83,7 @@ def all_designs() -> list[Design]:
         OurDesign(strategy, minimize, effort, target)
         for strategy in strategies()
         for target in ("xilinx", "generic")
-        for effort in ("normal", "fast", "max")
+        for effort in EFFORTS
         for minimize in GOALS
     ]
     da4ml = [PeerDesign("da4ml", hard_dc) for hard_dc in (2, -1, 0)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.table import Table as RichTable
 
 from benchmarks.cases import GROUPS, all_cases
-from benchmarks.designs import GOALS, Design, OurDesign, PeerDesign, all_designs
+from benchmarks.designs import EFFORTS, GOALS, Design, OurDesign, PeerDesign, all_designs
 from benchmarks.results import Results, Row
 
 NONE = "–"
@@ -39,24 +39,27 @@ class Figures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One of our designs, and the peers' smallest and fastest; ratios below 1 are in our favour."""
+    """
+    One of our designs, and a peer's that is the best for the same goal; ratios below 1 are in our favour.
+
+    For `area` and `balanced` that is the smallest, for `delay` the fastest; both of its figures are compared with.
+    """
 
     case: str
     group: str
     goal: str
     ours: Figures
-    smallest: Figures
-    fastest: Figures
+    peer: Figures
 
     @property
     def sites_ratio(self) -> float:
-        """Our LUT sites by the smallest peer's."""
-        return self.ours.sites / self.smallest.sites
+        """Our LUT sites by the peer's."""
+        return self.ours.sites / self.peer.sites
 
     @property
     def delay_ratio(self) -> float:
-        """Our delay by the fastest peer's."""
-        return self.ours.delay_ps / self.fastest.delay_ps
+        """Our delay by the peer's."""
+        return self.ours.delay_ps / self.peer.delay_ps
 
 
 def is_peer(design: Design) -> bool:
@@ -81,18 +84,23 @@ def best(candidates: Iterable[Figures], goal: str) -> Figures:
 
 
 def compare(results: Results) -> list[Comparison]:
-    """Our `auto` against the peers for each case and goal; a peer that isn't bit-exact doesn't count."""
+    """
+    Our `auto` against the peers for each case, goal and effort; a peer that isn't bit-exact doesn't count.
+
+    A goal is called after its effort too, where that isn't the default.
+    """
     peers = {each.name for each in all_designs() if is_peer(each)}
+    ours = [OurDesign("auto", goal, effort) for effort in EFFORTS for goal in GOALS]
     comparisons: list[Comparison] = []
     for case in all_cases():
         rows = {name: row for name, row in results.get(case.name, {}).items() if "error" not in row and row["exact"]}
         theirs = [each for name, row in rows.items() if name in peers for each in figures(name, row)]
-        for goal in GOALS:
-            name = OurDesign("auto", goal).name
-            if name in rows and theirs:
-                ours = best(figures(name, rows[name]), goal)
-                smallest, fastest = best(theirs, "area"), best(theirs, "delay")
-                comparisons.append(Comparison(case.name, case.group, goal, ours, smallest, fastest))
+        for design in ours:
+            if design.name in rows and theirs:
+                made = best(figures(design.name, rows[design.name]), design.minimize)
+                peer = best(theirs, "delay" if design.minimize == "delay" else "area")
+                goal = design.name.removeprefix("auto-").replace("-", ", ")
+                comparisons.append(Comparison(case.name, case.group, goal, made, peer))
     return comparisons
 
 
@@ -128,16 +136,17 @@ def tables(results: Results) -> list[Table]:
 
 
 def _comparison_table(results: Results) -> Table:
-    columns = ("case", "goal", "LUT sites", "ns", "smallest peer", "ratio", "fastest peer", "ratio")
+    columns = ("case", "goal", "LUT sites", "ns", "peer", "LUT sites", "ns", "ratio of sites", "of delays")
     rows = [
         (
             each.case,
             each.goal,
             str(each.ours.sites),
             each.ours.delay_ns,
-            f"{each.smallest.sites} {each.smallest.design}",
+            each.peer.design,
+            str(each.peer.sites),
+            each.peer.delay_ns,
             f"{each.sites_ratio:.2f}",
-            f"{each.fastest.delay_ns} {each.fastest.design}",
             f"{each.delay_ratio:.2f}",
         )
         for each in compare(results)
@@ -149,7 +158,7 @@ def _means_table(results: Results) -> Table:
     comparisons = compare(results)
     rows: list[Sequence[str]] = []
     for group in (*GROUPS, "all"):
-        for goal in GOALS:
+        for goal in dict.fromkeys(each.goal for each in comparisons):
             chosen = [each for each in comparisons if each.goal == goal and group in (each.group, "all")]
             if chosen:
                 sites = geometric_mean([each.sites_ratio for each in chosen])
