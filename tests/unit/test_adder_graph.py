@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from c4ml_xdsl.circuits import adder_graph
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
+from c4ml_xdsl.circuits.adder_graph.hub_sum import count_digits, find_hub
+from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.circuits.step_function import width_of_range
 
 Problem = tuple[np.ndarray, list[int], list[tuple[int, int]]]
@@ -128,6 +130,44 @@ def test_equal_sums_up_to_shift_and_sign_are_one() -> None:
     graph = share_sums(np.array([[3, 5, 0], [6, 10, 0], [-3, -5, 0]]), [0] * 3, [(0, 15)] * 3, arity=3)
     assert graph.outputs[1] == Summand(graph.outputs[0].value, 1, False)
     assert len(graph.rows) <= 3
+
+
+def test_dense_sums_are_differences_from_one_of_them() -> None:
+    random = np.random.default_rng(0)
+    coefficients = random.choice([-1, 1], (24, 48)) * np.where(np.arange(48) < 8, 3, 1)
+    coefficients[5], coefficients[6], coefficients[7] = -coefficients[4], 0, coefficients[4]
+    problem = coefficients, random.integers(-20, 20, 24).tolist(), [(-3, 11)] * 48
+    found = share_sums(*problem, 3, "fast")
+    check(problem, found, 3)
+    in_time = share_sums(*problem, 3, "fast", slack=1 << 20)  # any time, but no hub
+    check(problem, in_time, 3)
+    assert found.sites < 0.9 * in_time.sites
+
+
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=5, max_size=5), min_size=2, max_size=6))
+def test_a_hub_saves_the_digits_that_it_says(rows: list[list[int]]) -> None:
+    coefficients = np.array(rows, np.int64)
+    numbers = digits_of(coefficients)
+    assert count_digits(coefficients).tolist() == numbers
+    hub = find_hub(coefficients)
+    totals = [
+        sum(
+            min(sum(own), *(1 + sum(each) for each in (digits_of(row - other), digits_of(row + other))))
+            if index != number
+            else sum(own)
+            for number, (row, own) in enumerate(zip(coefficients, numbers))
+        )
+        for index, other in enumerate(coefficients)
+    ]
+    assert (hub is None) == (min(totals) == sum(map(sum, numbers)))
+    if hub is not None:
+        left = coefficients - np.array(hub.signs)[:, None] * coefficients[hub.index]
+        assert int(count_digits(left).sum()) + sum(map(abs, hub.signs)) == min(totals) == totals[hub.index]
+
+
+def digits_of(coefficients: np.ndarray) -> list[int]:
+    """The signed digits of integers, counted one by one."""
+    return np.vectorize(lambda each: len(signed_digits(abs(int(each)))), otypes=[int])(coefficients).tolist()
 
 
 def test_sums_beyond_60_bits_are_refused() -> None:

@@ -12,8 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from c4ml_xdsl.circuits.adder_graph._search import CARRY_DELAY, LUT_DELAY, ROW_DELAYS, search
+from c4ml_xdsl.circuits.adder_graph._search import CARRY_DELAY, LUT_DELAY, ROW_DELAYS, Result, search
 from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, groups_of, iterations_of
+from c4ml_xdsl.circuits.adder_graph.hub_sum import Hub, find_hub
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.leftovers import worker_threads
 from c4ml_xdsl.numerics.chain import Integers
@@ -40,6 +41,12 @@ TEMPERATURES = 1200, 150
 
 class TooLargeError(ValueError):
     """Sums whose values could leave 60 bits."""
+
+
+WORTH_A_HUB = 0.95
+"""What sums as differences from one of them may take, of what they take by themselves: they are slower."""
+
+_Digits = list[tuple[int, int, bool]]
 
 
 @dataclass(frozen=True)
@@ -136,24 +143,54 @@ def _share(
     tables: bool,
     seed: int,
 ) -> AdderGraph:
-    """The graph of one group of sums."""
-    sums = [
+    """The graph of one group of sums; without `slack` one of them may be what the others are differences from."""
+    matrix = np.array(coefficients, np.int64)
+    order = list(range(len(matrix)))
+    added = [constant if row.any() else 0 for constant, row in zip(constants, matrix, strict=True)]
+    sums = _as_digits(matrix)
+    hub = find_hub(matrix) if slack is None and not carry_save else None
+
+    def searched(sums: list[_Digits], added: list[int], iterations: int) -> Result:
+        return search(ranges, sums, added, arity, carry_save, tables, iterations, *TEMPERATURES, slack, seed)
+
+    if hub is not None:
+        differences, left = _as_differences(matrix, added, hub)
+        if searched(differences, left, 0).greedy < WORTH_A_HUB * searched(sums, added, 0).greedy:
+            sums, added = differences, left
+            order.insert(0, order.pop(hub.index))
+    found = searched(sums, added, iterations)
+    rows = tuple(
+        SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high, table)
+        for summands, constant, low, high, table in found.rows
+    )
+    outputs: list[Summand | None] = [None] * len(order)
+    for place, (value, shift, negative) in zip(order, found.outputs, strict=True):
+        outputs[place] = None if value < 0 else Summand(value, shift, negative)
+    return AdderGraph(rows, tuple(outputs), found.sites, found.delay, found.greedy, found.halfway)
+
+
+def _as_digits(coefficients: Integers) -> list[_Digits]:
+    """The digits (input, shift, negative) of each row of coefficients."""
+    return [
         [
             (index, shift, negative != (coefficient < 0))
             for index, coefficient in enumerate(row)
             if coefficient
             for shift, negative in _digits(abs(coefficient))
         ]
-        for row in coefficients
+        for row in coefficients.tolist()
     ]
-    added = [constant if digits else 0 for constant, digits in zip(constants, sums, strict=True)]
-    found = search(list(ranges), sums, added, arity, carry_save, tables, iterations, *TEMPERATURES, slack, seed)
-    rows = tuple(
-        SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high, table)
-        for summands, constant, low, high, table in found.rows
-    )
-    outputs = tuple(None if value < 0 else Summand(value, shift, sign) for value, shift, sign in found.outputs)
-    return AdderGraph(rows, outputs, found.sites, found.delay, found.greedy, found.halfway)
+
+
+def _as_differences(coefficients: Integers, constants: Sequence[int], hub: Hub) -> tuple[list[_Digits], list[int]]:
+    """The hub first, then the other sums in their order: what they add to it as a digit behind those of the inputs."""
+    inputs = coefficients.shape[1]
+    left = _as_digits(coefficients - np.array(hub.signs)[:, None] * coefficients[hub.index])
+    sums = [[*([(inputs, 0, sign < 0)] if sign else []), *digits] for sign, digits in zip(hub.signs, left, strict=True)]
+    added = [constant - sign * constants[hub.index] for constant, sign in zip(constants, hub.signs, strict=True)]
+    sums.insert(0, sums.pop(hub.index))
+    added.insert(0, added.pop(hub.index))
+    return sums, added
 
 
 _digits = lru_cache(maxsize=1 << 12)(signed_digits)

@@ -12,7 +12,7 @@ namespace nb = nanobind;
 namespace {
 
 using c4ml::Integer;
-using Digits = std::vector<std::tuple<int, int, bool>>;  // input, shift, negative
+using Digits = std::vector<std::tuple<int, int, bool>>;  // input, or behind the inputs an earlier sum, shift, negative
 using Summand = std::tuple<int, int, bool>;              // value, shift, negative
 using Row = std::tuple<std::vector<Summand>, Integer, Integer, Integer, bool>;  // summands, constant, low, high, table
 
@@ -120,7 +120,8 @@ std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
   for (const Digits& digits : sums) {
     longest = std::max(longest, digits.size());
     total += digits.size();
-    for (const auto& digit : digits) ++read[std::get<0>(digit)];
+    for (const auto& digit : digits)
+      if (std::get<0>(digit) < static_cast<int>(inputs)) ++read[std::get<0>(digit)];
   }
   std::vector<int> block_of(inputs, 0);
   if (longest <= LONGEST_SUM) return block_of;
@@ -145,15 +146,21 @@ Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std:
     graph.add_input(constant >> zeros.back(), constant >> zeros.back());
   }
   std::vector<int> outputs;
+  const int inputs = static_cast<int>(ranges.size());
   const std::vector<int> block_of = blocks(ranges.size(), sums);
   for (std::size_t i = 0; i < sums.size(); ++i) {
     std::vector<c4ml::Term> terms, part;
-    for (std::size_t j = 0; j < sums[i].size(); ++j) {
+    std::size_t first = 0;
+    for (; first < sums[i].size() && std::get<0>(sums[i][first]) >= inputs; ++first) {
+      const auto& [sum, shift, negative] = sums[i][first];
+      terms.push_back({outputs.at(sum - inputs), static_cast<std::int16_t>(shift), negative});
+    }
+    for (std::size_t j = first; j < sums[i].size(); ++j) {
       const auto& [input, shift, negative] = sums[i][j];
       part.push_back({input, static_cast<std::int16_t>(shift), negative});
       const bool last = j + 1 == sums[i].size() || block_of[std::get<0>(sums[i][j + 1])] != block_of[input];
       if (!last && part.size() < LONGEST_PART) continue;
-      if (part.size() == sums[i].size() || part.size() == 1)
+      if (part.size() == sums[i].size() - first || part.size() == 1)
         terms.insert(terms.end(), part.begin(), part.end());
       else
         terms.push_back({graph.add_list(part, false), 0, false});

@@ -44,7 +44,11 @@ def search(
     slack: int | None,
     seed: int,
 ) -> Result:
-    """Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, slack in ps."""
+    """
+    Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, slack in ps.
+
+    A sum's first digits may be of earlier sums, with their constants, which are numbered behind the inputs.
+    """
 
 def row_sites(operands: Sequence[tuple[int, int, int, bool]], width: int) -> int:
     """LUT sites of a row of at most three operands (low, high, lowest bit that may be 1, negative), of `width` bits."""
