@@ -35,12 +35,12 @@ class NeuronShareSums(ModulePass):
     Builds all sums of a layer from rows that they share: adders of two operands, or of three for the Xilinx targets.
 
     Sums of the same values are solved together, as a constant matrix times a vector; layers are solved at the same
-    time. For the Xilinx targets, what depends on six bits of the network's inputs at most, or on six values of one
-    bit, is looked up: a LUT a bit, which is what a counter of ones is. For `area` the sums of dense coefficients, such as
-    those of binary layers, are differences from one of them where that is clearly smaller. For `balanced` and `delay` no sum gets later
-    than the latest would be without sharing, as far as that can be had; for `delay` sums stay as long as they are, with
-    the cost of the heaps that convert-neuron-to-hw makes of them. Sums of more than 57 bits are left to
-    neuron-expand-sums.
+    time. For the Xilinx targets, what depends on six bits of the network's inputs at most, or on six values of one bit,
+    is looked up: a LUT a bit, which is what a counter of ones is. For `area` the sums of dense coefficients, such as
+    those of binary layers, are differences from one of them where that is clearly smaller. For `balanced` and `delay`
+    no sum gets later than the latest would be without sharing, as far as that can be had; for `delay` sums stay as long
+    as they are, with the cost of the heaps that convert-neuron-to-hw makes of them. Sums of more than 57 bits are left
+    to neuron-expand-sums.
 
     Before:
     ```mlir

@@ -30,7 +30,7 @@ KEY_RESULTS = {
         "c4ml_xdsl.strategies: common-pairs = own_strategy.common_pairs:build",
         "%0 = comb.and %c, %b : i1",
         "node_linear_1: proved",
-        "node_linear_1: refuted node_linear_1, output ",
+        "node_linear_3: refuted node_linear_3, output ",
         "its FileCheck test passes",
         "proved 5 of 5 modules",
         "what it leaves isn't valid",
