@@ -10,13 +10,11 @@ from c4ml_xdsl.circuits.comparisons import Comparisons
 from c4ml_xdsl.circuits.step_forms import smallest_form
 from c4ml_xdsl.circuits.step_function import StepFunction
 from c4ml_xdsl.circuits.subtraction_row import SubtractionRow
+from c4ml_xdsl.circuits.table_decomposition import LUT_INPUTS
 from c4ml_xdsl.dialects import comb, lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
 from c4ml_xdsl.numerics.rounding import RoundingMode, floor_constants
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
-
-LUT_INPUTS = 6
-"""The inputs of a table that takes one site."""
 
 EVERY_BIT = 62
 """As many bits of an integer as can be known."""
@@ -154,16 +152,14 @@ class ActivationLowering:
         differing: list[SSAValue] = []  # whether gathered bits aren't what they are to extend
         while len(differing) + len(upper) > room:
             most = min(len(differing) + len(upper) - room + 1, LUT_INPUTS - len(compared))
+            extended = compared if upper else []
             if upper:
                 gathered, upper = upper[:most], upper[most:]
-                highest = (1 << len(gathered)) - 1
-                differs = [number != 0 for number in range(1 << len(gathered))]
-                if compared:
-                    differs += [number != highest for number in range(1 << len(gathered))]
-                differing.append(self.table([*compared, *gathered], [int(each) for each in differs]))
             else:
                 gathered, differing = differing[:most], differing[most:]
-                differing.append(self.table(gathered, [0] + [1] * ((1 << len(gathered)) - 1)))
+            others = [1] * ((1 << len(gathered)) - 1)
+            entries = [0, *others, *others, 0] if extended else [0, *others]
+            differing.append(self.table([*extended, *gathered], entries))
         rest, above = builder.fit(value, element.signed, bits - span.signed), [*upper, *differing]
         ones, zeros = (builder.constant(each, comb.width_of(rest)) for each in (-1, 0))
         if sign is None:

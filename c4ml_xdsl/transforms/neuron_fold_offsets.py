@@ -70,14 +70,18 @@ def _fold(source: neuron.SumOp, activation: Operation) -> None:
             pass
 
 
-def _fold_requantize(source: neuron.SumOp, activation: neuron.RequantizeOp) -> None:
-    element, target = lbir.range_of(source.result), lbir.range_of(activation.result)
+def added_constant(activation: neuron.RequantizeOp) -> int:
+    """What a requantisation adds to its input: its offset, and the constant that makes its rounding a floor."""
+    element, target = lbir.range_of(activation.input), lbir.range_of(activation.result)
     offset, shift = activation.offset.value.data, activation.shift.value.data
     mode = RoundingMode(activation.rounding.data)
-    low, high = element.low + offset, element.high + offset
-    moved = offset + floor_constants(mode, shift, low, high, target.low)[0]
+    return offset + floor_constants(mode, shift, element.low + offset, element.high + offset, target.low)[0]
+
+
+def _fold_requantize(source: neuron.SumOp, activation: neuron.RequantizeOp) -> None:
+    moved = added_constant(activation)
     _move(source, moved, False)
-    activation.properties["offset"] = IntegerAttr(offset - moved, i64)
+    activation.properties["offset"] = IntegerAttr(activation.offset.value.data - moved, i64)
 
 
 def _fold_threshold(source: neuron.SumOp, activation: neuron.ThresholdOp) -> None:

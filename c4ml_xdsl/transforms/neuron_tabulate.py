@@ -16,12 +16,13 @@ from c4ml_xdsl.circuits.adder_graph import TooLargeError, share_sums
 from c4ml_xdsl.circuits.cost import Target, row_operands, table_cost
 from c4ml_xdsl.circuits.step_forms import smallest_form
 from c4ml_xdsl.circuits.step_function import StepFunction, width_of_range
-from c4ml_xdsl.circuits.table_decomposition import MAXIMUM_INPUT_BITS, Aim, decompose
+from c4ml_xdsl.circuits.table_decomposition import LUT_INPUTS, MAXIMUM_INPUT_BITS, Aim, decompose
 from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.interpreters.neuron import evaluate_operation
 from c4ml_xdsl.numerics.chain import Integers
-from c4ml_xdsl.numerics.rounding import RoundingMode, floor_constants
+from c4ml_xdsl.numerics.rounding import RoundingMode
 from c4ml_xdsl.transforms.considered import Alternative, note
+from c4ml_xdsl.transforms.neuron_fold_offsets import added_constant
 from c4ml_xdsl.transforms.neuron_share_sums import coefficients_of
 
 MOST_BITS = {"fast": 10, "normal": 12, "max": MAXIMUM_INPUT_BITS}
@@ -32,9 +33,6 @@ MOST_ENTRIES = {"fast": 1 << 15, "normal": 1 << 17, "max": 1 << 20}
 
 WORTH: dict[Aim, float] = {"area": 1.0, "balanced": 1.1, "delay": 2.0}
 """How many times the sites of adders tables may take: they are faster."""
-
-CUT_BITS = 4
-"""Bits above those of a result which the LUT of each of its bits has inputs for."""
 
 WIDEST = 60
 """Bits of the values that are looked at, so that nothing overflows."""
@@ -259,29 +257,22 @@ class _Arithmetic:
                 return 0
 
 
-def _moved(operation: neuron.RequantizeOp) -> int:
-    """What a requantisation adds to its input: its offset, and the constant that makes its rounding a floor."""
-    source, result = lbir.range_of(operation.input), lbir.range_of(operation.result)
-    mode, shift, offset = RoundingMode(operation.rounding.data), operation.shift.value.data, operation.offset.value.data
-    return offset + floor_constants(mode, shift, source.low + offset, source.high + offset, result.low)[0]
-
-
 def _adds(operation: Operation) -> bool:
     """Whether carries run through what makes a value; a bare saturation is as fast as a table."""
-    return not isinstance(operation, neuron.RequantizeOp) or _moved(operation) != 0
+    return not isinstance(operation, neuron.RequantizeOp) or added_constant(operation) != 0
 
 
 def _requantisation(operation: neuron.RequantizeOp) -> int:
     """The sites of a requantisation: what it adds in front, a tie's test, and a choice for each bit that is cut."""
     source, result = lbir.range_of(operation.input), lbir.range_of(operation.result)
-    shift, moved = operation.shift.value.data, _moved(operation)
+    shift, moved = operation.shift.value.data, added_constant(operation)
     low, high = source.low + moved, source.high + moved
     quotient = lbir.IntType(low >> shift, high >> shift)
     sites = width_of_range(low, high) if moved else 0
     if shift and operation.rounding.data == RoundingMode.HALF_EVEN.value:
         sites += 1
     if quotient.low < result.low or quotient.high > result.high:
-        sites += result.bits - (result.signed and quotient.signed) + (quotient.bits - result.bits > CUT_BITS)
+        sites += result.bits - (result.signed and quotient.signed) + (quotient.bits - result.bits > LUT_INPUTS - 2)
     return sites
 
 

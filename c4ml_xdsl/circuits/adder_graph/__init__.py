@@ -124,7 +124,7 @@ def share_sums(
     ]
 
     def share(start: int, limit: int) -> AdderGraph:
-        rows, added = coefficients[start : start + size].tolist(), constants[start : start + size]
+        rows, added = coefficients[start : start + size], constants[start : start + size]
         return _share(rows, added, ranges, arity, limit, slack, carry_save, tables, seed)
 
     with worker_threads() as pool:  # the search holds no lock
@@ -133,7 +133,7 @@ def share_sums(
 
 
 def _share(
-    coefficients: list[list[int]],
+    coefficients: Integers,
     constants: Sequence[int],
     ranges: Sequence[tuple[int, int]],
     arity: Literal[2, 3],
@@ -144,17 +144,16 @@ def _share(
     seed: int,
 ) -> AdderGraph:
     """The graph of one group of sums; without `slack` one of them may be what the others are differences from."""
-    matrix = np.array(coefficients, np.int64)
-    order = list(range(len(matrix)))
-    added = [constant if row.any() else 0 for constant, row in zip(constants, matrix, strict=True)]
-    sums = _as_digits(matrix)
-    hub = find_hub(matrix) if slack is None and not carry_save else None
+    order = list(range(len(coefficients)))
+    added = [constant if row.any() else 0 for constant, row in zip(constants, coefficients, strict=True)]
+    sums = _as_digits(coefficients)
+    hub = find_hub(coefficients) if slack is None and not carry_save else None
 
     def searched(sums: list[_Digits], added: list[int], iterations: int) -> Result:
         return search(ranges, sums, added, arity, carry_save, tables, iterations, *TEMPERATURES, slack, seed)
 
     if hub is not None:
-        differences, left = _as_differences(matrix, added, hub)
+        differences, left = _as_differences(coefficients, added, hub)
         if searched(differences, left, 0).greedy < WORTH_A_HUB * searched(sums, added, 0).greedy:
             sums, added = differences, left
             order.insert(0, order.pop(hub.index))
