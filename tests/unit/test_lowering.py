@@ -132,6 +132,20 @@ def test_saturation_gathers_the_bits_above(source: IntType, bits: int, signed: b
     assert estimate(check_layer([source], build, "xilinx"), "xilinx")[0].lut == sites
 
 
+@pytest.mark.parametrize("minimize", ["area", "delay"])
+@pytest.mark.parametrize(("shift", "tabulated"), [(0, False), (4, True)])
+def test_a_rounding_adds_and_is_a_table_but_a_bare_saturation_is_none(
+    shift: int, tabulated: bool, minimize: Literal["area", "delay"]
+) -> None:
+    properties = {"offset": IntegerAttr(0, i64), "shift": IntegerAttr(shift, i64), "rounding": StringAttr("half_even")}
+    block = Block(arg_types=[IntType(-2048, 2047)])
+    operation = neuron.RequantizeOp.create(operands=block.args, properties=properties, result_types=[IntType(-8, 7)])
+    block.add_ops([operation, neuron.YieldOp([operation.result])])
+    layer = neuron.LayerOp("layer", Region(block))
+    NeuronTabulate(minimize=minimize).tabulate(layer)
+    assert isinstance(block.first_op, neuron.LookupOp) == tabulated
+
+
 @given(ranges, st.lists(st.integers(-50, 110), min_size=1, max_size=20), st.integers(-9, 9), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_threshold(element: IntType, thresholds: list[int], base: int, falling: bool) -> None:
