@@ -38,9 +38,10 @@ class NeuronShareSums(ModulePass):
     time. For the Xilinx targets, what depends on six bits of the network's inputs at most, or on six values of one bit,
     is looked up: a LUT a bit, which is what a counter of ones is. For `area` the sums of dense coefficients, such as
     those of binary layers, are differences from one of them where that is clearly smaller. For `balanced` and `delay`
-    no sum gets later than the latest would be without sharing, as far as that can be had; for `delay` sums stay as long
-    as they are, with the cost of the heaps that convert-neuron-to-hw makes of them. Sums of more than 57 bits are left
-    to neuron-expand-sums.
+    no sum gets later than the latest would be without sharing, as far as that can be had. For `balanced` sums that are
+    a row of two earlier, and differences from one sum that are later, are tried too: the least product of sites and
+    delay counts. For `delay` sums stay as long as they are, with the cost of the heaps that convert-neuron-to-hw makes
+    of them. Sums of more than 57 bits are left to neuron-expand-sums.
 
     Before:
     ```mlir

@@ -132,16 +132,29 @@ def test_equal_sums_up_to_shift_and_sign_are_one() -> None:
     assert len(graph.rows) <= 3
 
 
-def test_dense_sums_are_differences_from_one_of_them() -> None:
+@pytest.mark.parametrize("slack", [None, 0])
+def test_dense_sums_are_differences_from_one_of_them(slack: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
-    coefficients = random.choice([-1, 1], (24, 48)) * np.where(np.arange(48) < 8, 3, 1)
+    coefficients = random.choice([-1, 1], (48, 64)) * np.where(np.arange(64) < 3, 3, 1)
     coefficients[5], coefficients[6], coefficients[7] = -coefficients[4], 0, coefficients[4]
-    problem = coefficients, random.integers(-20, 20, 24).tolist(), [(-3, 11)] * 48
-    found = share_sums(*problem, 3, "fast")
+    problem = coefficients, random.integers(-20, 20, 48).tolist(), [(-3, 11)] * 64
+    found = share_sums(*problem, 3, "fast", slack=slack)
     check(problem, found, 3)
-    in_time = share_sums(*problem, 3, "fast", slack=1 << 20)  # any time, but no hub
-    check(problem, in_time, 3)
-    assert found.sites < 0.9 * in_time.sites
+    monkeypatch.setattr(adder_graph, "find_hub", lambda _: None)
+    alone = share_sums(*problem, 3, "fast", slack=slack)
+    check(problem, alone, 3)
+    assert found.sites < 0.9 * alone.sites
+    assert slack is None or alone.delay < found.delay < 1.4 * alone.delay
+
+
+def test_a_deadline_is_a_row_of_two_earlier_where_that_costs_little() -> None:
+    problem = random_layer(16, 16, 2)
+    found = share_sums(*problem, 3, iterations=4000, slack=0)
+    check(problem, found, 3)
+    assert found.greedy >= found.halfway >= found.sites  # where sums are late it counts
+    alone = [share_sums(problem[0][i : i + 1], [0], problem[2], 3, iterations=0, slack=0) for i in range(16)]
+    assert found.delay <= max(each.delay for each in alone) - adder_graph.ROW_DELAYS[0]
+    assert found.sites < 1.08 * share_sums(*problem, 3, iterations=4000).sites
 
 
 @given(st.lists(st.lists(st.integers(-9, 9), min_size=5, max_size=5), min_size=2, max_size=6))

@@ -44,7 +44,16 @@ class TooLargeError(ValueError):
 
 
 WORTH_A_HUB = 0.95
-"""What sums as differences from one of them may take, of what they take by themselves: they are slower."""
+"""What sums as differences from one of them may take for any delay, of what they take alone: they are slower."""
+
+HUB_SLACK = 1000
+"""The picoseconds that such sums get in addition to a deadline: without, by trial, they share next to nothing."""
+
+OTHER_DELAY = 1000
+"""Picoseconds in front of sums and behind them, about."""
+
+TRIAL = 20
+"""Where sums have a deadline, each way to build them is tried by one in so many iterations."""
 
 _Digits = list[tuple[int, int, bool]]
 
@@ -109,7 +118,8 @@ def share_sums(
     sums are heaps of counters (`heap.hpp`).
     With `tables`, what depends on six bits of inputs at most is a table. `slack` is by how many picoseconds sums may be
     later than the latest would be without sharing: more of them cost as much as many sites, so it is met where it can
-    be; None for any delay. The search makes `permille` of the iterations that `effort` stands for, or `iterations`.
+    be; None for any delay. Of sums that are a row of two earlier than that, or as differences from one of them one or
+    two rows later, those of the least product of sites and delay are taken. The search makes `permille` of the iterations that `effort` stands for, or `iterations`.
 
     Raises TooLargeError for sums of more than 57 bits.
     """
@@ -132,6 +142,16 @@ def share_sums(
     return graphs[0] if len(graphs) == 1 else _joined(graphs, len(ranges))
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How sums are told to the search: digits and constants, in this order, and by when they are asked for."""
+
+    sums: list[_Digits]
+    constants: list[int]
+    order: list[int]
+    slack: int | None
+
+
 def _share(
     coefficients: Integers,
     constants: Sequence[int],
@@ -143,29 +163,46 @@ def _share(
     tables: bool,
     seed: int,
 ) -> AdderGraph:
-    """The graph of one group of sums; without `slack` one of them may be what the others are differences from."""
-    order = list(range(len(coefficients)))
-    added = [constant if row.any() else 0 for constant, row in zip(constants, coefficients, strict=True)]
-    sums = _as_digits(coefficients)
-    hub = find_hub(coefficients) if slack is None and not carry_save else None
+    """The graph of one group of sums, the best way."""
 
-    def searched(sums: list[_Digits], added: list[int], iterations: int) -> Result:
-        return search(ranges, sums, added, arity, carry_save, tables, iterations, *TEMPERATURES, slack, seed)
+    def searched(way: _Way, iterations: int) -> Result:
+        return search(
+            ranges, way.sums, way.constants, arity, carry_save, tables, iterations, *TEMPERATURES, way.slack, seed
+        )
 
-    if hub is not None:
-        differences, left = _as_differences(coefficients, added, hub)
-        if searched(differences, left, 0).greedy < WORTH_A_HUB * searched(sums, added, 0).greedy:
-            sums, added = differences, left
-            order.insert(0, order.pop(hub.index))
-    found = searched(sums, added, iterations)
+    def worth(way: _Way) -> float:
+        if slack is None:
+            return searched(way, 0).sites / (1 if way is ways[0] else WORTH_A_HUB)
+        tried = searched(way, iterations // TRIAL)
+        return tried.sites * (tried.delay + OTHER_DELAY)
+
+    ways = _ways(coefficients, constants, slack, carry_save)
+    way = min(ways, key=worth) if len(ways) > 1 else ways[0]
+    found = searched(way, iterations)
     rows = tuple(
         SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high, table)
         for summands, constant, low, high, table in found.rows
     )
-    outputs: list[Summand | None] = [None] * len(order)
-    for place, (value, shift, negative) in zip(order, found.outputs, strict=True):
+    outputs: list[Summand | None] = [None] * len(way.order)
+    for place, (value, shift, negative) in zip(way.order, found.outputs, strict=True):
         outputs[place] = None if value < 0 else Summand(value, shift, negative)
     return AdderGraph(rows, tuple(outputs), found.sites, found.delay, found.greedy, found.halfway)
+
+
+def _ways(coefficients: Integers, constants: Sequence[int], slack: int | None, carry_save: bool) -> list[_Way]:
+    """By themselves, with a deadline also a row of two earlier, and as differences from one of them; heaps as heaps."""
+    order = list(range(len(coefficients)))
+    added = [constant if row.any() else 0 for constant, row in zip(constants, coefficients, strict=True)]
+    alone = _Way(_as_digits(coefficients), added, order, slack)
+    if carry_save:
+        return [alone]
+    found = [alone] if slack is None else [alone, replace(alone, slack=slack - ROW_DELAYS[0])]
+    hub = find_hub(coefficients)
+    if hub is not None:
+        others = [index for index in order if index != hub.index]
+        later = None if slack is None else slack + HUB_SLACK
+        found.append(_Way(*_as_differences(coefficients, added, hub), [hub.index, *others], later))
+    return found
 
 
 def _as_digits(coefficients: Integers) -> list[_Digits]:

@@ -264,6 +264,13 @@ class Graph {
     return last;
   }
 
+  // Sets when outputs are to be there.
+  void ask_for(int picoseconds) {
+    deadline = picoseconds;
+    late = 0;
+    for (const Value& value : values) late += lateness(value);
+  }
+
   // Says of all values when they must be there for the outputs to be in time, as sums are put together now.
   void require() {
     for (Value& value : values) value.required = value.output ? deadline - CARRY_DELAY * value.width : NEVER;

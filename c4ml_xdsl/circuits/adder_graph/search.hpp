@@ -78,7 +78,7 @@ class Search {
       if (graph_.values[id].terms.size() > 1) all.push_back(static_cast<int>(id));
     graph_.settle();
     graph_.take_changed();
-    if (budget.slack) graph_.deadline = graph_.latest() + *budget.slack;
+    if (budget.slack) graph_.ask_for(graph_.latest() + *budget.slack);
     require();
     for (long before = graph_.total + 1; graph_.total < before;) {
       before = graph_.total;
