@@ -279,6 +279,19 @@ _add_named("hierarchy", "Compares one schedule a module with one an instance, in
 _add_named("place", "Places and routes designs for the target ecp5 with nextpnr.", _place)
 
 
+@main.command("fit")
+@RESULTS
+def fit_command(results: Path) -> None:
+    """Fits what rows and tables of modules with heaps count for to the known modules that `estimates` measured."""
+    from benchmarks.estimates import fit_heaps
+
+    try:
+        (rows, tables), modules = fit_heaps(load_results(results))
+    except BenchmarkError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{modules} modules with heaps: rows {rows} %, tables {tables} %")
+
+
 @main.command("peers-install")
 def peers_install_command() -> None:
     """Installs da4ml and Alkaid in an environment of their own: in `$C4ML_PEERS`, else in the user's cache."""

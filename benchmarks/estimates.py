@@ -9,16 +9,19 @@ which nobody looked at when the model of times was made.
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from xdsl.dialects import hw
 
 import c4ml_xdsl
 from benchmarks.cases import REPOSITORY, Matrix, matrix_model, network_model, sign_model, stored_matrix
+from benchmarks.errors import BenchmarkError
 from benchmarks.results import Results, Row
 from benchmarks.rows import measure
 from benchmarks.table import Table
+from c4ml_xdsl.estimates import count_sites
 
 SMALLEST = 20
 """Modules of fewer LUT sites than that aren't measured: a LUT more or less says nothing there."""
@@ -83,11 +86,17 @@ def measure_design(design: EstimatedDesign, flows: str) -> Row:
         modules = [_module(circuit.top, "pipeline", total["lut"], total["ff"], total["delay_ns"], files, flows)]
         return {"modules": modules, "held_out": design.held_out}
     modules: list[Row] = []
+    parts = {
+        each.sym_name.data: asdict(count_sites(each, "xilinx")[0])
+        for each in circuit.hw.body.block.ops
+        if isinstance(each, hw.HWModuleOp)
+    }
     for layer in circuit.report["layers"]:
         name, sites = layer["name"], layer["lut"] // layer["instances"]
         if sites >= SMALLEST:
             files = {f"{name}.v": circuit.sources[f"{name}.v"]}
             modules.append(_module(name, layer["op"], sites, 0, layer["delay_ns"], files, flows))
+            modules[-1]["parts"] = parts[name]
     return {"modules": modules, "held_out": design.held_out}
 
 
@@ -115,10 +124,8 @@ def modules_of(results: Results) -> list[Estimated]:
     """All measured modules by the flow that is best for the design's goal; equal ones count once."""
     found: dict[str, Estimated] = {}
     for design, row in results.get("estimates", {}).items():
-        goal = design.split()[1]
         for each in row.get("modules", ()):
-            key = "delay_ps" if goal == "delay" else "sites"
-            measured = min(each["flows"].values(), key=lambda figures: (figures[key], figures["delay_ps"]))
+            measured = _best(each["flows"], design.split()[1])
             module = Estimated(f"{design}: {each['name']}", each["kind"], row["held_out"], each["estimate"], measured)
             found.setdefault(f"{design.split()[0]} {each['name']} {each['estimate']} {measured}", module)
     return list(found.values())
@@ -133,6 +140,34 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
 
     places = ranks(first), ranks(second)
     return float(np.corrcoef(*places)[0, 1]) if all(each.std() for each in places) else math.nan
+
+
+def fit_heaps(results: Results) -> tuple[list[int], int]:
+    """
+    The per cent that rows and tables of known modules with heaps are of what they count as, and how many modules.
+
+    The least squares of the relative errors.
+    """
+    equations: dict[tuple[float, float], None] = {}
+    for design, row in results.get("estimates", {}).items():
+        for each in row.get("modules", ()):
+            if row["held_out"] or not each.get("parts", {}).get("heaps"):
+                continue
+            measured = _best(each["flows"], design.split()[1])["sites"]
+            parts = each["parts"]
+            equations[
+                parts["rows"] / (measured - parts["choices"]), parts["tables"] / (measured - parts["choices"])
+            ] = None
+    if len(equations) < 2:
+        raise BenchmarkError("no modules with heaps: run python -m benchmarks estimates --cases '* delay'")
+    found = np.linalg.lstsq(np.array(list(equations)), np.ones(len(equations)))[0]
+    return [round(100 * each) for each in found.tolist()], len(equations)
+
+
+def _best(flows: dict[str, Row], goal: str) -> Row:
+    """What the flow measures that is best for a goal."""
+    key = "delay_ps" if goal == "delay" else "sites"
+    return min(flows.values(), key=lambda figures: (figures[key], figures["delay_ps"]))
 
 
 def estimate_tables(results: Results) -> list[Table]:

@@ -43,8 +43,12 @@ class TooLargeError(ValueError):
     """Sums whose values could leave 60 bits."""
 
 
-WORTH_A_HUB = 0.95
-"""What sums as differences from one of them may take for any delay, of what they take alone: they are slower."""
+WORTH_A_HUB, WORTH_A_TRIAL = 0.95, 0.9
+"""
+What sums as differences from one of them may take, of what they take by themselves, before anything is searched.
+
+They are slower: without a deadline that is what they are taken for, with one what they are tried for.
+"""
 
 HUB_SLACK = 1000
 """The picoseconds that such sums get in addition to a deadline: without, by trial, they share next to nothing."""
@@ -52,8 +56,8 @@ HUB_SLACK = 1000
 OTHER_DELAY = 1000
 """Picoseconds in front of sums and behind them, about."""
 
-TRIAL = 20
-"""Where sums have a deadline, each way to build them is tried by one in so many iterations."""
+TRIAL = 6
+"""Where there is a deadline, each way to build sums is tried by one in so many iterations, with fewer at the end."""
 
 _Digits = list[tuple[int, int, bool]]
 
@@ -118,8 +122,9 @@ def share_sums(
     sums are heaps of counters (`heap.hpp`).
     With `tables`, what depends on six bits of inputs at most is a table. `slack` is by how many picoseconds sums may be
     later than the latest would be without sharing: more of them cost as much as many sites, so it is met where it can
-    be; None for any delay. Of sums that are a row of two earlier than that, or as differences from one of them one or
-    two rows later, those of the least product of sites and delay are taken. The search makes `permille` of the iterations that `effort` stands for, or `iterations`.
+    be; None for any delay. Of sums by that time, sums that are a row of two earlier, and differences from one of them
+    that are one or two rows later, those of the least product of sites and delay are taken. The search makes `permille`
+    of the iterations that `effort` stands for, or `iterations`.
 
     Raises TooLargeError for sums of more than 57 bits.
     """
@@ -170,14 +175,24 @@ def _share(
             ranges, way.sums, way.constants, arity, carry_save, tables, iterations, *TEMPERATURES, way.slack, seed
         )
 
-    def worth(way: _Way) -> float:
-        if slack is None:
-            return searched(way, 0).sites / (1 if way is ways[0] else WORTH_A_HUB)
-        tried = searched(way, iterations // TRIAL)
-        return tried.sites * (tried.delay + OTHER_DELAY)
+    def product(found: Result) -> int:
+        return found.sites * (found.delay + OTHER_DELAY)
 
-    ways = _ways(coefficients, constants, slack, carry_save)
-    way = min(ways, key=worth) if len(ways) > 1 else ways[0]
+    constants = [constant if row.any() else 0 for constant, row in zip(constants, coefficients, strict=True)]
+    ways = [_as_they_are(coefficients, constants, slack)]
+    hub = None if carry_save else find_hub(coefficients)
+    if hub is not None:
+        differences = _as_differences(coefficients, constants, hub, slack)
+        worth = WORTH_A_HUB if slack is None else WORTH_A_TRIAL
+        if searched(differences, 0).sites < worth * searched(ways[0], 0).sites:
+            ways.append(differences)
+    if slack is not None and not carry_save:
+        ways.append(replace(ways[0], slack=slack - ROW_DELAYS[0]))
+        trial = iterations // TRIAL
+        iterations -= len(ways) * trial
+        way = min(ways, key=lambda each: product(searched(each, trial)))
+    else:
+        way = ways[-1]
     found = searched(way, iterations)
     rows = tuple(
         SharedRow(tuple(Summand(*summand) for summand in summands), constant, low, high, table)
@@ -189,20 +204,9 @@ def _share(
     return AdderGraph(rows, tuple(outputs), found.sites, found.delay, found.greedy, found.halfway)
 
 
-def _ways(coefficients: Integers, constants: Sequence[int], slack: int | None, carry_save: bool) -> list[_Way]:
-    """By themselves, with a deadline also a row of two earlier, and as differences from one of them; heaps as heaps."""
-    order = list(range(len(coefficients)))
-    added = [constant if row.any() else 0 for constant, row in zip(constants, coefficients, strict=True)]
-    alone = _Way(_as_digits(coefficients), added, order, slack)
-    if carry_save:
-        return [alone]
-    found = [alone] if slack is None else [alone, replace(alone, slack=slack - ROW_DELAYS[0])]
-    hub = find_hub(coefficients)
-    if hub is not None:
-        others = [index for index in order if index != hub.index]
-        later = None if slack is None else slack + HUB_SLACK
-        found.append(_Way(*_as_differences(coefficients, added, hub), [hub.index, *others], later))
-    return found
+def _as_they_are(coefficients: Integers, constants: Sequence[int], slack: int | None) -> _Way:
+    """Sums by themselves."""
+    return _Way(_as_digits(coefficients), list(constants), list(range(len(coefficients))), slack)
 
 
 def _as_digits(coefficients: Integers) -> list[_Digits]:
@@ -218,15 +222,19 @@ def _as_digits(coefficients: Integers) -> list[_Digits]:
     ]
 
 
-def _as_differences(coefficients: Integers, constants: Sequence[int], hub: Hub) -> tuple[list[_Digits], list[int]]:
+def _as_differences(coefficients: Integers, constants: Sequence[int], hub: Hub, slack: int | None) -> _Way:
     """The hub first, then the other sums in their order: what they add to it as a digit behind those of the inputs."""
     inputs = coefficients.shape[1]
     left = _as_digits(coefficients - np.array(hub.signs)[:, None] * coefficients[hub.index])
     sums = [[*([(inputs, 0, sign < 0)] if sign else []), *digits] for sign, digits in zip(hub.signs, left, strict=True)]
     added = [constant - sign * constants[hub.index] for constant, sign in zip(constants, hub.signs, strict=True)]
-    sums.insert(0, sums.pop(hub.index))
-    added.insert(0, added.pop(hub.index))
-    return sums, added
+    order = [hub.index, *(index for index in range(len(sums)) if index != hub.index)]
+    return _Way(
+        [sums[index] for index in order],
+        [added[index] for index in order],
+        order,
+        None if slack is None else slack + HUB_SLACK,
+    )
 
 
 _digits = lru_cache(maxsize=1 << 12)(signed_digits)
