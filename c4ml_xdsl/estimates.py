@@ -11,7 +11,7 @@ from c4ml_xdsl.circuits.cost import Cost, Target, comparison_cost, row_cost, row
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import delay_of
 
-HEAP_ROWS_PERCENT, HEAP_TABLES_PERCENT = 71, 123
+HEAP_ROWS_PERCENT, HEAP_TABLES_PERCENT = 80, 119
 """
 What synthesis for speed makes of a module with heaps: it moves logic from the last rows in front of them.
 

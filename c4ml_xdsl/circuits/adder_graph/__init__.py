@@ -43,11 +43,11 @@ class TooLargeError(ValueError):
     """Sums whose values could leave 60 bits."""
 
 
-WORTH_A_HUB, WORTH_A_TRIAL = 0.95, 0.9
+WORTH_A_HUB, WORTH_A_LATE_HUB, WORTH_A_TRIAL = 0.95, 0.8, 0.9
 """
 What sums as differences from one of them may take, of what they take by themselves, before anything is searched.
 
-They are slower: without a deadline that is what they are taken for, with one what they are tried for.
+They are slower. For any delay the first is enough to choose them, with a deadline the second; or the third to try them.
 """
 
 HUB_SLACK = 1000
@@ -56,8 +56,12 @@ HUB_SLACK = 1000
 OTHER_DELAY = 1000
 """Picoseconds in front of sums and behind them, about."""
 
-TRIAL = 6
-"""Where there is a deadline, each way to build sums is tried by one in so many iterations, with fewer at the end."""
+TRIAL, LEAST_TRIAL = 6, 0.1
+"""
+With a deadline, each way to build sums is tried by one in so many iterations, with fewer at the end.
+
+Not so where a trial would have fewer iterations than that for each digit: it would say nothing.
+"""
 
 _Digits = list[tuple[int, int, bool]]
 
@@ -180,15 +184,18 @@ def _share(
 
     constants = [constant if row.any() else 0 for constant, row in zip(constants, coefficients, strict=True)]
     ways = [_as_they_are(coefficients, constants, slack)]
+    trial = iterations // TRIAL
+    earlier: _Way | None = None
+    if slack is not None and not carry_save and trial > LEAST_TRIAL * sum(map(len, ways[0].sums)):
+        earlier = replace(ways[0], slack=slack - ROW_DELAYS[0])
     hub = None if carry_save else find_hub(coefficients)
     if hub is not None:
         differences = _as_differences(coefficients, constants, hub, slack)
-        worth = WORTH_A_HUB if slack is None else WORTH_A_TRIAL
+        worth = WORTH_A_HUB if slack is None else WORTH_A_TRIAL if earlier else WORTH_A_LATE_HUB
         if searched(differences, 0).sites < worth * searched(ways[0], 0).sites:
             ways.append(differences)
-    if slack is not None and not carry_save:
-        ways.append(replace(ways[0], slack=slack - ROW_DELAYS[0]))
-        trial = iterations // TRIAL
+    if earlier is not None:
+        ways.append(earlier)
         iterations -= len(ways) * trial
         way = min(ways, key=lambda each: product(searched(each, trial)))
     else:
