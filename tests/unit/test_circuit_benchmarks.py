@@ -1,5 +1,6 @@
 """The benchmarks of estimates, pipelines, hierarchy and place and route: what they count and how tables judge it."""
 
+import json
 import math
 from pathlib import Path
 
@@ -8,11 +9,19 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 from benchmarks.cases import matrix_model, stored_matrix
-from benchmarks.estimates import EstimatedDesign, estimate_tables, estimated_designs, measure_design, rank_correlation
+from benchmarks.estimates import (
+    EstimatedDesign,
+    estimate_tables,
+    estimated_designs,
+    fit_heaps,
+    measure_design,
+    rank_correlation,
+)
 from benchmarks.hierarchy import HierarchyCase, hierarchy_table, measure_hierarchy
 from benchmarks.pipelines import DESIGNS, PipelineCase, pipeline_cases, pipeline_tables
 from benchmarks.place import longest_path, placed_table
 from benchmarks.results import Results, Row
+from c4ml_xdsl.estimates import HEAP_ROWS_PERCENT, HEAP_TABLES_PERCENT, Sites
 
 
 def test_rank_correlation_knows_ties() -> None:
@@ -40,6 +49,32 @@ def test_modules_are_measured_against_their_estimates() -> None:
     errors, modules = estimate_tables(results)
     assert [cells[1] for cells in modules.rows] == [row["modules"][0]["kind"], "pipeline"]  # equal ones count once
     assert not errors.rows  # of one module each there is no distribution
+
+
+def test_the_factors_of_heaps_are_fitted_to_known_modules(tmp_path: Path) -> None:
+    """Modules made so that rows come out as 70 % and tables as 130 %; others, and those held out, say nothing."""
+
+    def module(rows: int, tables: int, choices: int, sites: int, heaps: bool = True) -> Row:
+        parts = {"rows": rows, "tables": tables, "choices": choices, "heaps": heaps}
+        fast, small = {"sites": sites, "delay_ps": 1}, {"sites": sites // 2, "delay_ps": 2}
+        return {"parts": parts, "flows": {"binary": fast, "ternary": small}}
+
+    known = [module(100, 300, 10, 470), module(400, 200, 0, 540), module(400, 200, 0, 600, heaps=False)]
+    results: Results = {
+        "estimates": {
+            "a delay": {"modules": known, "held_out": False},
+            "b delay": {"modules": [module(100, 100, 0, 900)], "held_out": True},
+        }
+    }
+    assert fit_heaps(results) == ([70, 130], 2)
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    assert CliRunner().invoke(main, ["fit", str(path)]).output == "2 modules with heaps: rows 70 %, tables 130 %\n"
+    path.write_text("{}")
+    assert "run python -m benchmarks estimates" in CliRunner().invoke(main, ["fit", str(path)]).output
+    heaps, plain = (Sites(rows=100, tables=200, choices=7, heaps=heaps) for heaps in (True, False))
+    assert heaps.total == HEAP_ROWS_PERCENT + 2 * HEAP_TABLES_PERCENT + 7
+    assert plain.total == 307
 
 
 def test_pipelines_are_compared_by_each_figure() -> None:
