@@ -95,8 +95,8 @@ def measure_design(design: EstimatedDesign, flows: str) -> Row:
         name, sites = layer["name"], layer["lut"] // layer["instances"]
         if sites >= SMALLEST:
             files = {f"{name}.v": circuit.sources[f"{name}.v"]}
-            modules.append(_module(name, layer["op"], sites, 0, layer["delay_ns"], files, flows))
-            modules[-1]["parts"] = parts[name]
+            measured = _module(name, layer["op"], sites, 0, layer["delay_ns"], files, flows)
+            modules.append({**measured, "parts": parts[name]})
     return {"modules": modules, "held_out": design.held_out}
 
 
@@ -153,11 +153,9 @@ def fit_heaps(results: Results) -> tuple[list[int], int]:
         for each in row.get("modules", ()):
             if row["held_out"] or not each.get("parts", {}).get("heaps"):
                 continue
-            measured = _best(each["flows"], design.split()[1])["sites"]
             parts = each["parts"]
-            equations[
-                parts["rows"] / (measured - parts["choices"]), parts["tables"] / (measured - parts["choices"])
-            ] = None
+            measured = _best(each["flows"], design.split()[1])["sites"] - parts["choices"]
+            equations[parts["rows"] / measured, parts["tables"] / measured] = None
     if len(equations) < 2:
         raise BenchmarkError("no modules with heaps: run python -m benchmarks estimates --cases '* delay'")
     found = np.linalg.lstsq(np.array(list(equations)), np.ones(len(equations)))[0]

@@ -132,12 +132,14 @@ def test_equal_sums_up_to_shift_and_sign_are_one() -> None:
     assert len(graph.rows) <= 3
 
 
-@pytest.mark.parametrize("slack", [None, 0])
-def test_dense_sums_are_differences_from_one_of_them(slack: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sums", "inputs", "threes", "slack"), [(24, 48, 8, None), (48, 64, 3, None), (48, 64, 3, 0)])
+def test_dense_sums_are_differences_from_one_of_them(
+    sums: int, inputs: int, threes: int, slack: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(0)
-    coefficients = random.choice([-1, 1], (48, 64)) * np.where(np.arange(64) < 3, 3, 1)
+    coefficients = random.choice([-1, 1], (sums, inputs)) * np.where(np.arange(inputs) < threes, 3, 1)
     coefficients[5], coefficients[6], coefficients[7] = -coefficients[4], 0, coefficients[4]
-    problem = coefficients, random.integers(-20, 20, 48).tolist(), [(-3, 11)] * 64
+    problem = coefficients, random.integers(-20, 20, sums).tolist(), [(-3, 11)] * inputs
     found = share_sums(*problem, 3, "fast", slack=slack)
     check(problem, found, 3)
     monkeypatch.setattr(adder_graph, "find_hub", lambda _: None)
