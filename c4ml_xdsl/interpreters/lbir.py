@@ -73,8 +73,12 @@ def _top_k(operation: lbir.TopKOp, x: Integers) -> Integers:
     return np.argsort(ranks, axis=-1)[..., : lbir.shape_of(operation.result)[-1]]
 
 
-def _conv(operation: lbir.ConvOp, x: Integers) -> Integers:
-    weights, groups = lbir.integers(operation.weights), operation.groups.value.data
+def weighted(operation: lbir.DenseOp | lbir.ConvOp, weights: Integers, x: Integers) -> Integers:
+    """The sums of a layer on a batch, for weights in place of its own, without its bias."""
+    if isinstance(operation, lbir.DenseOp):
+        # float64 products would be faster, but only exact below 2**53
+        return x @ weights.T
+    groups = operation.groups.value.data
     samples, outputs = len(x), len(weights) // groups
     windows = lbir.patches(
         x.reshape(samples, *x.shape[2:]), weights.shape[2:], operation.strides.data, operation.dilations.data
@@ -82,8 +86,13 @@ def _conv(operation: lbir.ConvOp, x: Integers) -> Integers:
     # (groups, samples, positions, elements) times (groups, elements, outputs)
     rows = windows.reshape(samples, windows.shape[1], groups, -1).transpose(2, 0, 1, 3)
     sums = rows @ weights.reshape(groups, 1, outputs, -1).swapaxes(2, 3)
-    result = sums.transpose(1, 0, 3, 2).reshape(samples, len(weights), -1)
-    return (result + lbir.integers(operation.bias)[:, None]).reshape(samples, *lbir.shape_of(operation.result))
+    return sums.transpose(1, 0, 3, 2).reshape(samples, *lbir.shape_of(operation.result))
+
+
+def biased(operation: lbir.DenseOp | lbir.ConvOp, sums: Integers) -> Integers:
+    """The sums of a layer with its bias: along the last axis, or along the channels of a convolution."""
+    bias = lbir.integers(operation.bias)
+    return sums + (bias if isinstance(operation, lbir.DenseOp) else bias.reshape(-1, *(1,) * (sums.ndim - 3)))
 
 
 Functions = Callable[[Integers, Integers], Integers]
@@ -181,11 +190,8 @@ def evaluate_operation(operation: Operation, xs: Sequence[Integers], layers: Map
     """One operation's result for a batch of each operand, (samples, *shape); `layers` are those that calls name."""
     x = xs[0]
     match operation:
-        case lbir.DenseOp():
-            # float64 products would be faster, but only exact below 2**53
-            return x @ lbir.integers(operation.weights).T + lbir.integers(operation.bias)
-        case lbir.ConvOp():
-            return _conv(operation, x)
+        case lbir.DenseOp() | lbir.ConvOp():
+            return biased(operation, weighted(operation, lbir.integers(operation.weights), x))
         case lbir.ActivateOp():
             return _activate(operation, x)
         case lbir.RequantizeOp() | lbir.ThresholdOp() | lbir.TableOp():

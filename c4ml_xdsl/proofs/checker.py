@@ -6,14 +6,14 @@ Only the final IR is read, and only what its operations mean: how the circuit wa
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.dialects import comb, lbir
 from c4ml_xdsl.interpreters.hw import HwInterpreter, Value, pack, unpack
@@ -21,6 +21,7 @@ from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.proofs.bit_vectors import Bits, ModuleBits, Segment, UnknownOperationError
 from c4ml_xdsl.proofs.cones import Cone, Expressions, Node, OpenConeError, input_elements
+from c4ml_xdsl.proofs.element_ranges import element_ranges
 from c4ml_xdsl.proofs.linear_forms import Atoms, Form
 from c4ml_xdsl.proofs.reachable import Reachable
 from c4ml_xdsl.proofs.specification import Specification, SpecificationError, specify
@@ -77,13 +78,13 @@ def prove(lbir_module: ModuleOp, hw_module: ModuleOp) -> list[LayerProof]:
     for operation in top.body.block.ops:
         if isinstance(operation, hw.InstanceOp):
             instances.setdefault(operation.module_name.string_value(), []).append(operation)
-    interpreter = HwInterpreter(hw_module)
+    interpreter, ranges = HwInterpreter(hw_module), element_ranges(network)
     proofs: list[LayerProof] = []
     specifications: dict[str, Specification] = {}
     for module in layers:
         name, start = module.sym_name.data, time.perf_counter()
         try:
-            specification = _specification(module, operations, len(instances.get(name, ())))
+            specification = _specification(module, operations, len(instances.get(name, ())), ranges)
         except SpecificationError as error:
             proofs.append(LayerProof(name, name, "not proved", [f"{name}: {error}"], time.perf_counter() - start))
             continue
@@ -97,7 +98,9 @@ def prove(lbir_module: ModuleOp, hw_module: ModuleOp) -> list[LayerProof]:
     return proofs
 
 
-def _specification(module: hw.HWModuleOp, operations: Sequence[Operation], rows: int) -> Specification:
+def _specification(
+    module: hw.HWModuleOp, operations: Sequence[Operation], rows: int, ranges: Mapping[SSAValue, Integers]
+) -> Specification:
     """What a module has to compute, as its attributes say."""
     positions, axes = module.attributes.get(OPERATIONS), module.attributes.get(AXES)
     if not isinstance(positions, lbir.NumbersAttr) or not positions.data:
@@ -108,7 +111,7 @@ def _specification(module: hw.HWModuleOp, operations: Sequence[Operation], rows:
         if not isinstance(operation, lbir.LayerOp):
             raise SpecificationError(f"operation {position} is no layer")
         chosen.append(operation)
-    return specify(chosen, axes.data if isinstance(axes, lbir.NumbersAttr) else None, rows)
+    return specify(chosen, axes.data if isinstance(axes, lbir.NumbersAttr) else None, rows, ranges)
 
 
 class _Module:

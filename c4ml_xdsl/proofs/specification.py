@@ -7,11 +7,12 @@ the network puts the modules together as the operations are.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+from xdsl.ir import SSAValue
 
 from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters.lbir import Functions, elementwise
@@ -52,7 +53,7 @@ class Specification:
     """
     The lowest and highest integer of each input element, in any row.
 
-    They are narrower than the operand's type where channels of what computes it have ranges of their own.
+    They are narrower than the operand's type where elements of what computes it have ranges of their own.
     """
     sums: list[Sum] | None = None
     """The accumulator of each output, where the layer is linear."""
@@ -151,11 +152,17 @@ def _top_k(operation: lbir.TopKOp, x: Integers) -> Integers:
     return np.argsort(ranks, axis=-1, kind="stable")
 
 
-def specify(operations: Sequence[lbir.LayerOp], axes: Sequence[int] | None, rows: int) -> Specification:
+def specify(
+    operations: Sequence[lbir.LayerOp],
+    axes: Sequence[int] | None,
+    rows: int,
+    ranges: Mapping[SSAValue, Integers],
+) -> Specification:
     """
     The specification of a module that stands for a layer, or a layer and the activation that reads it.
 
-    `axes` and `rows` are how the result is laid out. Raises SpecificationError where that can't be.
+    `axes` and `rows` are how the result is laid out, `ranges` the lowest and highest integers of the elements of what
+    the layer reads. Raises SpecificationError where that can't be.
     """
     layer, last = operations[0], operations[-1]
     if len(operations) > 2 or (len(operations) == 2 and not isinstance(last, ACTIVATIONS)):
@@ -185,8 +192,7 @@ def specify(operations: Sequence[lbir.LayerOp], axes: Sequence[int] | None, rows
         last.label if node is None else node.data, tuple(operations), order, rows, outputs, operands
     )
     for value in layer.operands:
-        ends = [np.broadcast_to(each, lbir.shape_of(value))[None] for each in lbir.value_ranges(value)]
-        lowest, highest = (specification.rows_of(each)[0] for each in ends)
+        lowest, highest = specification.rows_of(ranges[value])
         specification.ranges.extend(zip(lowest.min(axis=0).tolist(), highest.max(axis=0).tolist(), strict=True))
     specification.sums = _sums(layer, shape, order, rows, outputs, numbers)
     if isinstance(last, ACTIVATIONS):

@@ -13,6 +13,7 @@ PASSES = {
     "lbir-fold-thresholds": "LbirFoldThresholds",
     "lbir-infer-ranges": "LbirInferRanges",
     "lbir-unroll-neurons": "LbirUnrollNeurons",
+    "neuron-infer-ranges": "NeuronInferRanges",
     "neuron-fold-offsets": "NeuronFoldOffsets",
     "neuron-tabulate": "NeuronTabulate",
     "neuron-compress-sums": "NeuronCompressSums",

@@ -104,7 +104,7 @@ class ConvertNeuronToHw(ModulePass):
             if isinstance(layer, neuron.LayerOp):
                 call = calls.get(layer.sym_name.data)
                 if call is not None:
-                    module = _convert_layer(layer, lbir.range_of(call.result).bits, self.minimize)
+                    module = _convert_layer(layer, call, self.minimize)
                     if call.node is not None:
                         module.attributes[NODE] = call.node
                     if call.axes is not None:
@@ -136,13 +136,15 @@ def port_names(count: int) -> list[str]:
     return ["x"] if count == 1 else [f"in_{chr(ord('a') + i)}" if i < 26 else f"in_{i}" for i in range(count)]
 
 
-def _convert_layer(layer: neuron.LayerOp, output_bits: int, minimize: Aim) -> hw.HWModuleOp:
+def _convert_layer(layer: neuron.LayerOp, call: lbir.CallOp, minimize: Aim) -> hw.HWModuleOp:
+    """Ports have elements of the tensors' types; a scalar of a narrower one is in the low bits."""
     arguments = layer.body.block.args
     groups: list[Sequence[SSAValue]] = []
     for size in layer.sizes:
         start = sum(map(len, groups))
         groups.append(arguments[start : start + size])
-    widths = [lbir.range_of(group[0]).bits for group in groups]
+    widths = [lbir.range_of(each).bits for each in call.inputs]
+    output_bits = lbir.range_of(call.result).bits
     inputs = [
         (name, bits(width * len(group)))
         for name, width, group in zip(port_names(len(groups)), widths, groups, strict=True)
@@ -153,7 +155,7 @@ def _convert_layer(layer: neuron.LayerOp, output_bits: int, minimize: Aim) -> hw
     for port, (name, _), width, group in zip(block.args, inputs, widths, groups, strict=True):
         port.name_hint = name
         for index, argument in enumerate(group):
-            value = builder.extract(port, index * width, width)
+            value = builder.extract(port, index * width, lbir.range_of(argument).bits)
             if value is not port:
                 value.name_hint = argument.name_hint or f"x{index}"
             lowering.values[argument] = value

@@ -22,6 +22,7 @@ from c4ml_xdsl.transforms.neuron_build_sums import NeuronBuildSums
 from c4ml_xdsl.transforms.neuron_compress_sums import NeuronCompressSums
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
+from c4ml_xdsl.transforms.neuron_infer_ranges import NeuronInferRanges
 from c4ml_xdsl.transforms.neuron_share_sums import NeuronShareSums
 from c4ml_xdsl.transforms.neuron_tabulate import NeuronTabulate
 from c4ml_xdsl.transforms.qonnx_fold_constants import QonnxFoldConstants
@@ -79,6 +80,7 @@ class ConvertQonnxToHw(ModulePass):
         """The passes from there to hardware: how it is built."""
         return (
             LbirUnrollNeurons(),
+            NeuronInferRanges(),
             NeuronFoldOffsets(),
             *self._tables(),
             *self._counters(),
