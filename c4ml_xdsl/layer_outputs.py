@@ -16,6 +16,7 @@ from c4ml_xdsl.interpreters.lbir import network_of
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.stages import stages_of
 from c4ml_xdsl.transforms.convert_neuron_to_hw import AXES, OPERATIONS
+from c4ml_xdsl.transforms.neuron_drop_unread import UNREAD
 
 
 def network_names(network: lbir.NetworkOp, tensors: Mapping[str, str]) -> dict[SSAValue, str]:
@@ -74,6 +75,8 @@ class LayerOutput:
     """In the order of their rows."""
     stage: int
     """How many cycles after the inputs it is there."""
+    unread: tuple[int, ...] = ()
+    """Which elements of a row nothing reads: the modules give a constant there."""
 
     def elements(self) -> Integers:
         """The tensor's elements, counted row-major, that each instance gives: (instances, elements)."""
@@ -91,6 +94,15 @@ class LayerOutput:
         ordered = rows.reshape(len(rows), *(self.shape[axis] for axis in self.axes))
         return ordered.transpose(0, *(int(axis) + 1 for axis in np.argsort(self.axes)))
 
+    def tensor_beside(self, rows: Integers, want: Integers) -> Integers:
+        """The tensor that rows make up, with what is wanted at elements that nothing reads."""
+        found, tensor = self.tensor_of(rows), np.reshape(want, (len(want), *self.shape))
+        if not self.unread:
+            return found
+        idle = np.zeros(self.elements().shape, np.bool_)
+        idle[:, list(self.unread)] = True
+        return np.where(self.tensor_of(idle[None])[0], tensor, found)
+
     def to_json(self) -> dict[str, Any]:
         """The entry of a layer in report.json; instances and stages stand elsewhere."""
         return {
@@ -100,6 +112,7 @@ class LayerOutput:
             "axes": list(self.axes),
             "bits": self.bits,
             "signed": self.signed,
+            "unread": list(self.unread),
         }
 
     @classmethod
@@ -115,6 +128,7 @@ class LayerOutput:
             bool(entry["signed"]),
             tuple(instances),
             stage,
+            tuple(map(int, entry["unread"])),
         )
 
 
@@ -149,6 +163,7 @@ def layer_outputs(
             element.signed,
             tuple(instances[name]),
             stages_of(module)[1],
+            unread.data if isinstance(unread := module.attributes.get(UNREAD), lbir.NumbersAttr) else (),
         )
         found.append((positions.data[-1], output))
     return [output for _, output in sorted(found, key=lambda each: each[0])]

@@ -41,7 +41,11 @@ class Trace:
     lbir: dict[str, Integers]
     """The integer tensors; those that the model has no name for are called after the tensor they come of."""
     hw: dict[str, Integers]
-    """What the modules of the design give as integers, put together from all instances."""
+    """
+    What the modules of the design give as integers, put together from all instances.
+
+    Elements that nothing reads aren't built: they are those of `lbir`.
+    """
     instances: dict[str, Integers]
     """The same as the instances of each module have it, by the module's name: (samples, instances, elements)."""
     forms: Mapping[str, tuple[str, TensorForm]] = field(repr=False)
@@ -227,7 +231,10 @@ def trace(circuit: Circuit, integers: Mapping[str, Integers], values: Mapping[st
     ordered = {names[value]: network_tensors[names[value]] for value in found}
     layers = layer_outputs(circuit.lbir, circuit.hw, circuit.top, circuit.tensors)
     rows, results = trace_hw(circuit.hw, circuit.top, circuit.ports, circuit.interface.latency, layers, integers)
-    modules = {layer.tensor: plain(layer.tensor, layer.tensor_of(rows[layer.module])) for layer in layers}
+    modules = {
+        layer.tensor: plain(layer.tensor, layer.tensor_beside(rows[layer.module], network_tensors[layer.tensor]))
+        for layer in layers
+    }
     outputs = {port.tensor: port for port in circuit.ports if port.direction == "output"}
     for port, value in zip(network.outputs, network.output_op.operands, strict=True):
         tensor, name = port.tensor.data, names[value]

@@ -87,7 +87,9 @@ def run_hw_layers(
     names = network_names(lbir_interpreter.network_of(circuit.lbir), {})
     want = {names[value]: tensor for value, tensor in expected.items()}
     for layer in layers:
-        found = integer_difference(layer.node, "lbir", "hw", layer.tensor_of(rows[layer.module]), want[layer.tensor])
+        expected_tensor = want[layer.tensor]
+        given = layer.tensor_beside(rows[layer.module], expected_tensor)
+        found = integer_difference(layer.node, "lbir", "hw", given, expected_tensor)
         if found is not None:
             raise VerificationError(str(found))
     return outputs

@@ -178,9 +178,10 @@ def moved(operation: Operation, x: Integers) -> Integers:
             raise NotImplementedError(operation.name)
 
 
-def _pad(operation: lbir.PadOp, x: Integers) -> Integers:
+def padded(operation: lbir.PadOp, x: Integers, value: Integers) -> Integers:
+    """A batch with what broadcasts against the result around it."""
     result = np.empty((len(x), *lbir.shape_of(operation.result)), np.int64)
-    result[...] = lbir.integers(operation.value)
+    result[...] = value
     inner = (slice(low, low + size) for low, size in zip(operation.low.data, x.shape[1:], strict=True))
     result[(slice(None), *inner)] = x
     return result
@@ -213,7 +214,7 @@ def evaluate_operation(operation: Operation, xs: Sequence[Integers], layers: Map
         case lbir.ConcatOp():
             return np.concatenate(xs, axis=operation.axis.value.data + 1)
         case lbir.PadOp():
-            return _pad(operation, x)
+            return padded(operation, x, lbir.integers(operation.value))
         case lbir.CallOp():
             return _call(operation, xs, layers)
         case _:

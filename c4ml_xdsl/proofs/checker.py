@@ -1,7 +1,8 @@
 """
 Proves that the `hw` modules of a design compute what its folded `lbir` network says.
 
-Only the final IR is read, and only what its operations mean: how the circuit was found plays no part.
+Only the final IR is read, and only what its operations mean: how the circuit was found plays no part. Results that
+nothing reads there needn't be proved.
 """
 
 import math
@@ -25,6 +26,7 @@ from c4ml_xdsl.proofs.element_ranges import element_ranges
 from c4ml_xdsl.proofs.linear_forms import Atoms, Form
 from c4ml_xdsl.proofs.reachable import Reachable
 from c4ml_xdsl.proofs.specification import Specification, SpecificationError, specify
+from c4ml_xdsl.proofs.unread import Bools, unread_results
 from c4ml_xdsl.proofs.wiring import check_wiring
 
 MAXIMUM_SUM_BITS = 22
@@ -79,6 +81,7 @@ def prove(lbir_module: ModuleOp, hw_module: ModuleOp) -> list[LayerProof]:
         if isinstance(operation, hw.InstanceOp):
             instances.setdefault(operation.module_name.string_value(), []).append(operation)
     interpreter, ranges = HwInterpreter(hw_module), element_ranges(network)
+    unread = unread_results(top, layers, instances)
     proofs: list[LayerProof] = []
     specifications: dict[str, Specification] = {}
     for module in layers:
@@ -89,7 +92,7 @@ def prove(lbir_module: ModuleOp, hw_module: ModuleOp) -> list[LayerProof]:
             proofs.append(LayerProof(name, name, "not proved", [f"{name}: {error}"], time.perf_counter() - start))
             continue
         specifications[name] = specification
-        status, reasons = _Module(module, specification, interpreter).prove()
+        status, reasons = _Module(module, specification, interpreter, unread.get(name)).prove()
         proofs.append(LayerProof(name, specification.node, status, reasons, time.perf_counter() - start))
     start = time.perf_counter()
     reasons = check_wiring(network, top, specifications, instances)
@@ -117,12 +120,24 @@ def _specification(
 class _Module:
     """The proof of one module."""
 
-    def __init__(self, module: hw.HWModuleOp, specification: Specification, interpreter: HwInterpreter):
+    def __init__(
+        self,
+        module: hw.HWModuleOp,
+        specification: Specification,
+        interpreter: HwInterpreter,
+        unread: Bools | None,
+    ):
+        """`unread` says of each bit of the output whether nothing reads it; None where that isn't known."""
         self.module, self.specification, self.interpreter = module, specification, interpreter
         self.name = module.sym_name.data
         self.atoms = Atoms(specification.ranges)
         self.values = ModuleBits(self.atoms)
         self.width = specification.result.bits
+        self.outputs = range(specification.outputs)
+        """Those that matter."""
+        if unread is not None and len(unread) == specification.outputs * self.width:
+            idle = unread.reshape(-1, self.width).all(axis=1)
+            self.outputs = [output for output in self.outputs if not idle[output]]
         self.expressions = Expressions(self.values)
         self._proved: dict[tuple[object, ...], list[tuple[int, int]]] = {}
         """The intervals of sums for which an expression is what the layer's function of the sum is."""
@@ -138,7 +153,7 @@ class _Module:
             return "not proved", [f"{self.name} (node {specification.node}): {error}"]
         refuted: list[str] = []
         open_: list[str] = []
-        for output in range(specification.outputs):
+        for output in self.outputs:
             where = f"{self.name}, output {output} (node {specification.node})"
             try:
                 self._output(output, result.slice(output * self.width, self.width))
@@ -315,7 +330,7 @@ class _Module:
         x[0], x[1] = low, high
         got = self._run(x)
         columns = {index: x[:, index] for index in range(len(low))}
-        for output in range(self.specification.outputs):
+        for output in self.outputs:
             wrong = np.flatnonzero(got[:, output] != self.specification.evaluate(output, columns))
             if wrong.size:
                 where = f"{self.name}, output {output} (node {self.specification.node})"

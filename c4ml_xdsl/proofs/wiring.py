@@ -21,6 +21,10 @@ ZERO, ONE, FIRST = 0, 1, 2
 """The numbers of the constant bits, and the first of the others."""
 
 
+MOVES = (hw.ConstantOp, comb.ExtractOp, comb.ConcatOp, comb.ReplicateOp)
+"""Operations that make no new bits."""
+
+
 class _Mismatch(Exception):
     """What isn't put together as the network is; the message says what."""
 
@@ -37,6 +41,39 @@ def check_wiring(
     except _Mismatch as error:
         return [f"{top.sym_name.data}: {error}"]
     return []
+
+
+def number_bits(top: hw.HWModuleOp, wires: dict[SSAValue, Integers]) -> Sequence[SSAValue] | None:
+    """Numbers all bits of a module in `wires`, equal numbers being one bit; the values that it gives, if it does."""
+    count = FIRST
+
+    def fresh(width: int) -> Integers:
+        nonlocal count
+        count += width
+        return np.arange(count - width, count)
+
+    for argument in top.body.block.args:
+        wires[argument] = fresh(comb.width_of(argument))
+    for operation in top.body.block.ops:
+        match operation:
+            case hw.OutputOp():
+                return operation.operands
+            case hw.ConstantOp():
+                value = operation.value.value.data
+                width = comb.width_of(operation.result)
+                wires[operation.result] = np.array([value >> bit & 1 for bit in range(width)], np.int64)
+            case comb.ExtractOp():
+                low = operation.low_bit.value.data
+                wires[operation.result] = wires[operation.input][low : low + comb.width_of(operation.result)]
+            case comb.ConcatOp():
+                wires[operation.result] = np.concatenate([wires[each] for each in reversed(operation.inputs)])
+            case comb.ReplicateOp():
+                part = wires[operation.input]
+                wires[operation.result] = np.tile(part, comb.width_of(operation.result) // len(part))
+            case _:
+                for result in operation.results:
+                    wires[result] = fresh(comb.width_of(result))
+    return None
 
 
 def _resized(tensor: Integers, element: lbir.IntType, width: int) -> Integers:
@@ -61,11 +98,12 @@ class _Wiring:
         self.specifications, self.instances = specifications, instances
         self.wires: dict[SSAValue, Integers] = {}
         self.tensors: dict[SSAValue, Integers] = {}
-        self.next = FIRST
 
     def check(self) -> None:
         """Raises _Mismatch at the first thing that is put together otherwise."""
-        outputs = self._number()
+        outputs = number_bits(self.top, self.wires)
+        if outputs is None:
+            raise _Mismatch("it has no output")
         arguments = self.network.body.block.args
         if len(arguments) != len(self.top.body.block.args):
             raise _Mismatch("it doesn't have the network's inputs")
@@ -88,36 +126,6 @@ class _Wiring:
             wanted = _resized(self._tensor(value), lbir.range_of(value), port.bits.data)
             if not np.array_equal(self.wires[wire], _packed(wanted.reshape(len(wanted), 1, -1))[0]):
                 raise _Mismatch(f"the output {port.tensor.data} isn't the network's")
-
-    def _fresh(self, width: int) -> Integers:
-        self.next += width
-        return np.arange(self.next - width, self.next)
-
-    def _number(self) -> Sequence[SSAValue]:
-        """Numbers all bits of the top; the values that it gives."""
-        wires = self.wires
-        for argument in self.top.body.block.args:
-            wires[argument] = self._fresh(comb.width_of(argument))
-        for operation in self.top.body.block.ops:
-            match operation:
-                case hw.OutputOp():
-                    return operation.operands
-                case hw.ConstantOp():
-                    value = operation.value.value.data
-                    width = comb.width_of(operation.result)
-                    wires[operation.result] = np.array([value >> bit & 1 for bit in range(width)], np.int64)
-                case comb.ExtractOp():
-                    low = operation.low_bit.value.data
-                    wires[operation.result] = wires[operation.input][low : low + comb.width_of(operation.result)]
-                case comb.ConcatOp():
-                    wires[operation.result] = np.concatenate([wires[each] for each in reversed(operation.inputs)])
-                case comb.ReplicateOp():
-                    part = wires[operation.input]
-                    wires[operation.result] = np.tile(part, comb.width_of(operation.result) // len(part))
-                case _:
-                    for result in operation.results:
-                        wires[result] = self._fresh(comb.width_of(result))
-        raise _Mismatch("it has no output")
 
     def _tensor(self, value: SSAValue) -> Integers:
         if value not in self.tensors:

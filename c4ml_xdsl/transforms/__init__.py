@@ -14,6 +14,7 @@ PASSES = {
     "lbir-infer-ranges": "LbirInferRanges",
     "lbir-unroll-neurons": "LbirUnrollNeurons",
     "neuron-infer-ranges": "NeuronInferRanges",
+    "neuron-drop-unread": "NeuronDropUnread",
     "neuron-fold-offsets": "NeuronFoldOffsets",
     "neuron-tabulate": "NeuronTabulate",
     "neuron-compress-sums": "NeuronCompressSums",

@@ -19,7 +19,7 @@ from c4ml_xdsl.circuits.step_function import StepFunction
 from c4ml_xdsl.circuits.table_decomposition import Aim, decompose
 from c4ml_xdsl.dialects import comb, lbir, neuron
 from c4ml_xdsl.dialects.lbir import IntType
-from c4ml_xdsl.interpreters.lbir import moved
+from c4ml_xdsl.interpreters.lbir import moved, padded
 from c4ml_xdsl.numerics.chain import Integers
 from c4ml_xdsl.transforms.adder_heap import heap_sum
 from c4ml_xdsl.transforms.adder_row import Summand, carry_save_row, plain_row
@@ -445,13 +445,9 @@ def _convert_network(network: lbir.NetworkOp, top: str | None) -> hw.HWModuleOp:
             case lbir.CallOp():
                 values[operation.result] = _instances(operation, [values[x] for x in operation.inputs], wires)
             case lbir.PadOp():
-                result = np.empty((1, *lbir.shape_of(operation.result)), np.int64)
-                result[...] = wires.constant(lbir.integers(operation.value))
-                shape = lbir.shape_of(operation.input)
-                inner = (slice(low, low + size) for low, size in zip(operation.low.data, shape, strict=True))
                 own, new = element(operation.input), element(operation.result).bits
-                result[(0, *inner)] = wires.resized(values[operation.input], own, new)[0]
-                values[operation.result] = result
+                inner = wires.resized(values[operation.input], own, new)
+                values[operation.result] = padded(operation, inner, wires.constant(lbir.integers(operation.value)))
             case lbir.ConcatOp():
                 new = element(operation.result).bits
                 parts = [wires.resized(values[each], element(each), new) for each in operation.inputs]

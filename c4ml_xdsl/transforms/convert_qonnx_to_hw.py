@@ -20,6 +20,7 @@ from c4ml_xdsl.transforms.lbir_infer_ranges import LbirInferRanges
 from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
 from c4ml_xdsl.transforms.neuron_build_sums import NeuronBuildSums
 from c4ml_xdsl.transforms.neuron_compress_sums import NeuronCompressSums
+from c4ml_xdsl.transforms.neuron_drop_unread import NeuronDropUnread
 from c4ml_xdsl.transforms.neuron_expand_sums import NeuronExpandSums
 from c4ml_xdsl.transforms.neuron_fold_offsets import NeuronFoldOffsets
 from c4ml_xdsl.transforms.neuron_infer_ranges import NeuronInferRanges
@@ -81,6 +82,7 @@ class ConvertQonnxToHw(ModulePass):
         return (
             LbirUnrollNeurons(),
             NeuronInferRanges(),
+            NeuronDropUnread(),
             NeuronFoldOffsets(),
             *self._tables(),
             *self._counters(),

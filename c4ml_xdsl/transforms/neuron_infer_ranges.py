@@ -125,7 +125,12 @@ def _narrow(layer: neuron.LayerOp, low: Sequence[int], high: Sequence[int]) -> N
         narrowed = _narrowed(operation, declared[operation])
         if narrowed is not operation.results[0]:
             result.replace_all_uses_with(narrowed)
-    for operation in reversed(list(block.ops)):
+    remove_unused(layer)
+
+
+def remove_unused(layer: neuron.LayerOp) -> None:
+    """Removes operations of a layer whose results nothing reads."""
+    for operation in reversed(list(layer.body.block.ops)):
         if not isinstance(operation, neuron.YieldOp) and not operation.results[0].uses:
             operation.detach()
             operation.erase()

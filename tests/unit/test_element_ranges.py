@@ -1,4 +1,4 @@
-"""Ranges of single elements, in the proofs and in the neurons: they hold what occurs, and no more where that is known."""
+"""Ranges of single elements, in the proofs and in the neurons: they hold what occurs; what is unread is not built."""
 
 import itertools
 from pathlib import Path
@@ -6,18 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects import hw
+from xdsl.dialects.builtin import IntegerAttr, IntegerType, ModuleOp, i32
 from xdsl.ir import SSAValue
 
 from c4ml_xdsl.compiler import import_model, load_model
-from c4ml_xdsl.dialects import lbir, neuron
+from c4ml_xdsl.dialects import comb, lbir, neuron
 from c4ml_xdsl.interpreters.lbir import network_of, run
+from c4ml_xdsl.layer_outputs import layer_outputs
 from c4ml_xdsl.numerics.chain import Integers
+from c4ml_xdsl.proofs import prove
 from c4ml_xdsl.proofs.element_ranges import element_ranges
 from c4ml_xdsl.transforms.convert_qonnx_to_hw import ConvertQonnxToHw
 from c4ml_xdsl.transforms.lbir_unroll_neurons import LbirUnrollNeurons
+from c4ml_xdsl.transforms.neuron_drop_unread import UNREAD
 from c4ml_xdsl.transforms.neuron_infer_ranges import NeuronInferRanges
-from tests.mutated_circuits.networks import inputs, network, requantize
+from tests.mutated_circuits.networks import inputs, lowered, network, requantize
 
 MODELS = sorted((Path(__file__).parents[1] / "models").glob("*/model.onnx"))
 
@@ -114,3 +118,36 @@ def test_neurons_that_are_constant_take_nothing_across_layers() -> None:
     assert [bool(each.uses) for each in layers[1].body.block.args] == [True, False, True, False]
     constants = [isinstance(each.owner, neuron.ConstantOp) for each in layers[1].yielded]
     assert constants == [False, True, False]
+
+
+def test_neurons_that_nothing_reads_are_not_built() -> None:
+    """
+    The second layer reads two of three neurons of the first, in a convolution.
+
+    The module gives a constant for the other one; the proofs find that nothing reads it, and a design in which it is
+    read isn't proved. Comparisons of levels don't stumble over it.
+    """
+    (x,) = inputs(((1, 1, 4), -4, 3))
+    first = lbir.ConvOp(x, np.array([[[3, -5]], [[7, 5]], [[1, -3]]]), np.zeros(3, np.int64), [1], [1], 1, "first")
+    second = lbir.ConvOp(first.result, np.array([[[1], [0], [3]]]), np.zeros(1, np.int64), [1], [1], 1, "second")
+    module = network([x], [first, second], [second.result])
+    design = lowered(module)
+    assert [each.status for each in prove(module, design)] == ["proved"] * 3
+    layer, _, top = (each for each in design.body.block.ops if isinstance(each, hw.HWModuleOp))
+    assert layer.attributes[UNREAD] == lbir.NumbersAttr.of([1])
+    (output,) = layer_outputs(module, design, top.sym_name.data, {})[:1]
+    assert output.unread == (1,)
+    want = np.arange(9).reshape(1, 1, 3, 3)
+    rows = np.arange(100, 109).reshape(1, 3, 3)
+    beside = output.tensor_beside(rows, want)
+    assert np.array_equal(beside[0, 0], [[100, 103, 106], [3, 4, 5], [102, 105, 108]])
+    # something in the top reads one bit of it
+    instance = next(each for each in top.body.block.ops if isinstance(each, hw.InstanceOp))
+    width = lbir.range_of(first.result).bits
+    extract = comb.ExtractOp.create(
+        operands=[instance.results[0]], properties={"lowBit": IntegerAttr(width, i32)}, result_types=[IntegerType(1)]
+    )
+    block = top.body.block
+    block.insert_op_after(extract, instance)
+    block.insert_op_after(comb.AddOp.create(operands=[extract.result] * 2, result_types=[IntegerType(1)]), extract)
+    assert [each.status for each in prove(module, design)] == ["refuted", "proved", "proved"]
