@@ -100,6 +100,7 @@ class CompileOptions:
 
     def pipeline(self) -> ConvertQonnxToHw:
         """The default pipeline with these options."""
+        registers = int(self.register_inputs) + int(self.register_outputs)
         return ConvertQonnxToHw(
             input_type=self.input_type,
             strategy=self.strategy,
@@ -108,6 +109,7 @@ class CompileOptions:
             effort=self.effort,
             top=self.top,
             clock_ns=self.clock_ns,
+            latency=None if self.latency is None else max(0, self.latency - registers),
         )
 
 

@@ -9,12 +9,15 @@ from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
 
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.circuits.timing import Cell, Timing, library_of
+from c4ml_xdsl.circuits.timing.schedule import ClockError, least_latency, shortest_clock
 from c4ml_xdsl.dialects import comb
 from c4ml_xdsl.timing import DesignTiming
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
+from c4ml_xdsl.transforms.hw_schedule_stages import top_of
 
 WIDEST = 1 << 10
 """No row has more bits."""
@@ -26,6 +29,9 @@ SHORTEST = 4
 class CombSplitRows(ModulePass):
     """
     Makes shorter steps of rows of adders that take longer than a clock period, so that registers can part them.
+
+    With `latency` instead of `clock-ns` it is the shortest period at which the design with its split rows has outputs
+    after that many cycles, to 1 %; without such a period, as where it has few cycles, rows stay whole.
 
     A row of three becomes a carry-save adder: parity and majority of the three, and a row of two. Of a row of two that
     takes longer the low bits are added first, and the high ones with the carry of these, which goes into both words as
@@ -63,23 +69,60 @@ class CombSplitRows(ModulePass):
 
     name = "comb-split-rows"
 
-    clock_ns: float
+    clock_ns: float | None = None
     target: Target = "xilinx"
+    latency: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        clock = int(self.clock_ns * 1000)
-        longest = _longest_chain(clock, self.target)
-        for module in op.body.block.ops:
-            if isinstance(module, hw.HWModuleOp) and not any(
-                isinstance(each, hw.InstanceOp) for each in module.body.block.ops
-            ):
-                design = DesignTiming([module], module.sym_name.data, self.target)
-                members: dict[int, list[Operation]] = {}
-                for operation, step in design.step_of.items():
-                    members.setdefault(step, []).append(operation)
-                for step, (row, *parts) in members.items():
-                    if isinstance(row, comb.AddOp | comb.SubOp) and design.timing.alone(step) > clock:
-                        _split(row, parts, longest)
+        clock = int(self.clock_ns * 1000) if self.clock_ns is not None else self._shortest(op)
+        if clock:
+            _split_rows(op, clock, self.target)
+
+    def _shortest(self, op: ModuleOp) -> int:
+        """The shortest clock in picoseconds for the latency at which there are rows to split, or 0."""
+        if self.latency is None:
+            raise PassFailedException("comb-split-rows needs a clock or a latency")
+        timing = _timing(op, self.target)
+        longest = max(timing.alone(step) for step in range(timing.steps))
+        low, high = 0, min(longest, shortest_clock(timing, self.latency))
+        found = 0
+        while high - low > max(1, high // 100):
+            # the first try is just below what whole rows reach: mostly it fails, and no other would do
+            middle = (low + high) // 2 if found else high - 1
+            split = op.clone()
+            _split_rows(split, middle, self.target)
+            try:
+                reached = least_latency(_timing(split, self.target), middle) <= self.latency
+            except ClockError:
+                reached = False
+            if reached:
+                high = found = middle
+            elif not found:
+                return 0
+            else:
+                low = middle
+        return found
+
+
+def _timing(op: ModuleOp, target: Target) -> Timing:
+    """The steps of a whole design."""
+    return DesignTiming(op.body.block.ops, top_of(op).sym_name.data, target).timing
+
+
+def _split_rows(op: ModuleOp, clock: int, target: Target) -> None:
+    """Splits the rows that take longer than a clock of so many picoseconds."""
+    longest = _longest_chain(clock, target)
+    for module in op.body.block.ops:
+        if isinstance(module, hw.HWModuleOp) and not any(
+            isinstance(each, hw.InstanceOp) for each in module.body.block.ops
+        ):
+            design = DesignTiming([module], module.sym_name.data, target)
+            members: dict[int, list[Operation]] = {}
+            for operation, step in design.step_of.items():
+                members.setdefault(step, []).append(operation)
+            for step, (row, *parts) in members.items():
+                if isinstance(row, comb.AddOp | comb.SubOp) and design.timing.alone(step) > clock:
+                    _split(row, parts, longest)
 
 
 def _longest_chain(clock: int, target: Target) -> int:

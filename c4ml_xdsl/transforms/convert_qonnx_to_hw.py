@@ -66,6 +66,8 @@ class ConvertQonnxToHw(ModulePass):
     top: str | None = None
     clock_ns: float | None = None
     """What a row of adders may take; registers are put in by later passes."""
+    latency: int | None = None
+    """Cycles, between registers at inputs and outputs, for which rows may be split where that gives a shorter clock."""
 
     def to_lbir(self) -> tuple[ModulePass, ...]:
         """The passes to folded integer tensors: what a network computes."""
@@ -89,7 +91,7 @@ class ConvertQonnxToHw(ModulePass):
             *self._sums(),
             NeuronExpandSums(target=self.target, minimize=self.minimize),
             ConvertNeuronToHw(minimize=self.minimize, top=self.top),
-            *(() if self.clock_ns is None else (CombSplitRows(self.clock_ns, self.target),)),
+            *self._split(),
             CombSimplify(),
             HwLegalizeNames(),
         )
@@ -117,6 +119,12 @@ class ConvertQonnxToHw(ModulePass):
                 return (NeuronCompressSums(self.strategy, self.target, self.minimize, self.effort),)
             case _:
                 return ()
+
+    def _split(self) -> tuple[ModulePass, ...]:
+        """The pass that splits rows, where there will be registers."""
+        if self.clock_ns is None and not self.latency:
+            return ()
+        return (CombSplitRows(self.clock_ns, self.target, self.latency),)
 
     def passes(self) -> tuple[ModulePass, ...]:
         """The whole pipeline."""

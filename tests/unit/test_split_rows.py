@@ -6,7 +6,9 @@ from xdsl.context import Context
 from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
+from xdsl.utils.exceptions import PassFailedException
 
+from c4ml_xdsl.circuits.timing.schedule import shortest_clock
 from c4ml_xdsl.dialects import comb, hardware_context
 from c4ml_xdsl.interpreters.hw import HwInterpreter
 from c4ml_xdsl.timing import DesignTiming
@@ -65,3 +67,41 @@ def test_tops_of_instances_are_left_alone() -> None:
     kernel, outer = (each for each in top.body.block.ops if isinstance(each, hw.HWModuleOp))
     assert sum(isinstance(each, comb.AddOp) for each in kernel.body.block.ops) > 1
     assert len(list(outer.body.block.ops)) == 2
+
+
+SUMS = """
+hw.module @m(in %a: i32, in %b: i32, in %c: i32, out y: i32) {
+  %s = comb.add %a, %b, %c : i32
+  %y = comb.add %s, %a : i32
+  hw.output %y : i32
+}
+"""
+
+
+@pytest.mark.parametrize("latency", range(9))
+def test_a_latency_gets_the_period_that_split_rows_allow(latency: int) -> None:
+    """Rows are split where whole ones would need a longer period for that latency, and only there."""
+
+    def period(module: ModuleOp) -> int:
+        return shortest_clock(DesignTiming(module.body.block.ops, "m", "xilinx").timing, latency)
+
+    whole, split = (Parser(hardware_context(), SUMS).parse_module() for _ in range(2))
+    CombSplitRows(latency=latency).apply(Context(), split)
+    random = np.random.default_rng(latency)
+    given = {name: random.integers(0, 1 << 32, 100, np.int64) for name in "abc"}
+    want = HwInterpreter(whole).run("m", given)["y"]
+    np.testing.assert_array_equal(HwInterpreter(split).run("m", given)["y"], want)
+    if str(split) == str(whole):
+        # no clock at which rows are split does with so few cycles
+        for clock in np.linspace(0.9, 0.99, 10) * period(whole) / 1000:
+            other = Parser(hardware_context(), SUMS).parse_module()
+            CombSplitRows(float(clock)).apply(Context(), other)
+            assert str(other) == str(whole) or period(other) > 1000 * clock
+    else:
+        assert period(split) < period(whole)
+    assert (str(split) == str(whole)) == (latency == 0)
+
+
+def test_neither_clock_nor_latency() -> None:
+    with pytest.raises(PassFailedException, match="needs a clock or a latency"):
+        CombSplitRows().apply(Context(), design("a + b", 8))
