@@ -14,7 +14,7 @@ from c4ml_xdsl.dialects import lbir, neuron
 from c4ml_xdsl.dialects.lbir import NumbersAttr
 from c4ml_xdsl.interpreters.lbir import evaluate_operation, padded
 from c4ml_xdsl.numerics.chain import Integers
-from c4ml_xdsl.transforms.neuron_infer_ranges import remove_unused
+from c4ml_xdsl.transforms.neuron_infer_ranges import describe, is_constant, remove_unused
 
 UNREAD = "c4ml.unread"
 """An attribute of a `neuron.layer`, then of its `hw.module`: the positions of its results that nothing reads."""
@@ -25,7 +25,7 @@ class NeuronDropUnread(ModulePass):
     """
     Removes neurons that nothing reads, from the network's outputs back across its layers.
 
-    In their place a layer yields a constant, and `c4ml.unread` lists them. A result counts as read where any row of
+    In their place a layer yields a constant, and `c4ml.unread` lists them, but for those that are constants anyway. A result counts as read where any row of
     it is. Layers that are called twice keep all results.
 
     Before:
@@ -82,9 +82,10 @@ class NeuronDropUnread(ModulePass):
                 _mark(read, numbers[value])
         for call in reversed(calls):
             layer = layers[call.layer.data]
-            used = read[numbers[call.result].reshape(call.rows, -1)].any(axis=0)
-            if not used.all() and times[call.layer.data] == 1:
-                _drop(layer, np.flatnonzero(~used).tolist(), lbir.range_of(call.result))
+            used = read[numbers[call.result].reshape(call.rows, -1)].any(axis=0).tolist()
+            unread = [i for i, value in enumerate(layer.yielded) if not used[i] and not is_constant(value)]
+            if unread and times[call.layer.data] == 1:
+                _drop(layer, unread, lbir.range_of(call.result))
             rows = np.concatenate([numbers[each].reshape(call.rows, -1) for each in call.inputs], axis=1)
             _mark(read, rows[:, [bool(each.uses) for each in layer.body.block.args]])
 
@@ -122,4 +123,5 @@ def _drop(layer: neuron.LayerOp, positions: list[int], element: lbir.IntType) ->
     for position in positions:
         last.operands[position] = constant.result
     layer.attributes[UNREAD] = NumbersAttr.of(positions)
+    describe(layer, f"{len(positions)} of {len(layer.yielded)} outputs read by nothing")
     remove_unused(layer)

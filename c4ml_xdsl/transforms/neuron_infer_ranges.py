@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -126,6 +126,20 @@ def _narrow(layer: neuron.LayerOp, low: Sequence[int], high: Sequence[int]) -> N
         if narrowed is not operation.results[0]:
             result.replace_all_uses_with(narrowed)
     remove_unused(layer)
+    constants = sum(map(is_constant, layer.yielded))
+    if constants:
+        describe(layer, f"{constants} of {len(layer.yielded)} outputs constant")
+
+
+def is_constant(value: SSAValue) -> bool:
+    """Whether a scalar is a constant."""
+    return isinstance(value.owner, neuron.ConstantOp)
+
+
+def describe(layer: neuron.LayerOp, words: str) -> None:
+    """Adds words to a layer's description, where it has one."""
+    if layer.description is not None:
+        layer.properties["description"] = StringAttr(f"{layer.description.data}; {words}")
 
 
 def remove_unused(layer: neuron.LayerOp) -> None:

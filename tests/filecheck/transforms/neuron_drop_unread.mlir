@@ -15,11 +15,11 @@ neuron.layer @first {
   neuron.yield %x, %s, %t, %x, %s : !lbir.int<-3, -1>, !lbir.int<-9, -3>, !lbir.int<-6, -2>, !lbir.int<-3, -1>, !lbir.int<-9, -3>
 }
 
-// CHECK-LABEL: neuron.layer @second attributes {c4ml.unread = #lbir.numbers[0, 2]}
+// CHECK-LABEL: neuron.layer @second "dense 3 -> 3; 2 of 3 outputs read by nothing" attributes {c4ml.unread = #lbir.numbers[0, 2]}
 // CHECK:         %u = neuron.sum %a, %b times [1, 1] plus 0
 // CHECK-NEXT:    %unread = neuron.constant 0
 // CHECK-NEXT:    neuron.yield %unread, %u, %unread :
-neuron.layer @second {
+neuron.layer @second "dense 3 -> 3" {
 ^bb0(%a: !lbir.int<-9, -1>, %b: !lbir.int<-9, -1>, %c: !lbir.int<-9, -1>):
   %u = neuron.sum %a, %b times [1, 1] plus 0 : !lbir.int<-9, -1>, !lbir.int<-9, -1> -> !lbir.int<-18, -2>
   %v = neuron.sum %a, %c times [1, -1] plus 9 : !lbir.int<-9, -1>, !lbir.int<-9, -1> -> !lbir.int<1, 17>

@@ -70,11 +70,11 @@ neuron.layer @twice {
 
 // A layer that gives a constant, read by the others.
 
-// CHECK-LABEL: neuron.layer @zero
+// CHECK-LABEL: neuron.layer @zero "requantize 1 -> 1; 1 of 1 outputs constant"
 // CHECK-NEXT:  ^bb0(%p: !lbir.int<1, 1>):
 // CHECK-NEXT:    %z = neuron.constant 0 : !lbir.int<0, 0>
 // CHECK-NEXT:    neuron.yield %z : !lbir.int<0, 0>
-neuron.layer @zero {
+neuron.layer @zero "requantize 1 -> 1" {
 ^bb0(%p: !lbir.int<-8, 7>):
   %z = neuron.requantize %p offset 1 shift 2 round "half_even" : !lbir.int<-8, 7> -> !lbir.int<-2, 1>
   neuron.yield %z : !lbir.int<-2, 1>
