@@ -28,7 +28,8 @@ EFFORTS: tuple[Effort, ...] = ("fast", "normal")
 PARTS = {
     "parse": ("import", "qonnx-infer-shapes", "qonnx-fold-constants", "convert-qonnx-to-lbir", "lbir-fold-thresholds",
               "lbir-infer-ranges"),
-    "solve": ("neuron-fold-offsets", "neuron-tabulate", "neuron-compress-sums", "neuron-share-sums"),
+    "solve": ("neuron-infer-ranges", "neuron-drop-unread", "neuron-fold-offsets", "neuron-tabulate",
+              "neuron-compress-sums", "neuron-share-sums"),
     "build": ("lbir-unroll-neurons", "neuron-expand-sums", "convert-neuron-to-hw", "comb-simplify",
               "hw-legalize-names"),
     "estimate": ("estimate",),
