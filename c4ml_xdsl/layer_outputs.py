@@ -99,9 +99,9 @@ class LayerOutput:
         found, tensor = self.tensor_of(rows), np.reshape(want, (len(want), *self.shape))
         if not self.unread:
             return found
-        idle = np.zeros(self.elements().shape, np.bool_)
-        idle[:, list(self.unread)] = True
-        return np.where(self.tensor_of(idle[None])[0], tensor, found)
+        idle = np.zeros(self.elements().shape, np.int64)
+        idle[:, list(self.unread)] = 1
+        return np.where(self.tensor_of(idle[None])[0] == 1, tensor, found)
 
     def to_json(self) -> dict[str, Any]:
         """The entry of a layer in report.json; instances and stages stand elsewhere."""

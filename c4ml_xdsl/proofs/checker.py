@@ -136,8 +136,8 @@ class _Module:
         self.outputs = range(specification.outputs)
         """Those that matter."""
         if unread is not None and len(unread) == specification.outputs * self.width:
-            idle = unread.reshape(-1, self.width).all(axis=1)
-            self.outputs = [output for output in self.outputs if not idle[output]]
+            matters: list[int] = np.flatnonzero(~unread.reshape(-1, self.width).all(axis=1)).tolist()
+            self.outputs = matters
         self.expressions = Expressions(self.values)
         self._proved: dict[tuple[object, ...], list[tuple[int, int]]] = {}
         """The intervals of sums for which an expression is what the layer's function of the sum is."""

@@ -82,8 +82,8 @@ class NeuronDropUnread(ModulePass):
                 _mark(read, numbers[value])
         for call in reversed(calls):
             layer = layers[call.layer.data]
-            used = read[numbers[call.result].reshape(call.rows, -1)].any(axis=0).tolist()
-            unread = [i for i, value in enumerate(layer.yielded) if not used[i] and not is_constant(value)]
+            unread: list[int] = np.flatnonzero(~read[numbers[call.result].reshape(call.rows, -1)].any(axis=0)).tolist()
+            unread = [position for position in unread if not is_constant(layer.yielded[position])]
             if unread and times[call.layer.data] == 1:
                 _drop(layer, unread, lbir.range_of(call.result))
             rows = np.concatenate([numbers[each].reshape(call.rows, -1) for each in call.inputs], axis=1)

@@ -152,6 +152,11 @@ class Builder:
         scale_shape = tuple(size if axis == output_axis else 1 for axis, size in enumerate(shape))
         scale = self.array(scale_shape if self.chance(40) else (), SCALES)
         codes = self.array(shape, (-3, -2, -1, 0, 0, 1, 2, 3, 0.5, -1.5))
+        if self.chance(30):  # a pruned channel, of outputs or of inputs
+            axis = self.number(0, len(shape) - 1)
+            np.moveaxis(codes, axis, 0)[self.number(0, shape[axis] - 1)] = 0
+        if self.chance(20):  # what a rectifier makes 0
+            codes = -np.abs(codes)
         kind = self.one_of("Quant", "Quant", "Quant", "BipolarQuant", "QCDQ")
         if kind == "QCDQ":
             axis = {"axis": output_axis} if scale.size > 1 else {}

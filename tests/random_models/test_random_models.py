@@ -20,7 +20,14 @@ from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.numerics import chain
 from c4ml_xdsl.numerics.chain import Step
 from c4ml_xdsl.numerics.rounding import RoundingMode
-from c4ml_xdsl.transforms import lbir_fold_thresholds, lbir_unroll_neurons, neuron_expand_sums, neuron_fold_offsets
+from c4ml_xdsl.transforms import (
+    lbir_fold_thresholds,
+    lbir_unroll_neurons,
+    neuron_drop_unread,
+    neuron_expand_sums,
+    neuron_fold_offsets,
+    neuron_infer_ranges,
+)
 from c4ml_xdsl.transforms.comb_builder import CombBuilder
 from c4ml_xdsl.transforms.convert_neuron_to_hw import LayerLowering
 from c4ml_xdsl.transforms.convert_qonnx_to_lbir import HANDLERS, joins, linear, movement, outputs, pooling, quantisers
@@ -228,6 +235,19 @@ BUGS: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
         lambda f, c, node, real, largest, last: f(c, node, real, largest, not last),
     ),
     # from integers to the circuit
+    "the highest integer of an element is left out": (
+        "",
+        neuron_infer_ranges,
+        "_narrow",
+        lambda f, layer, low, high: f(layer, low, [max(each - 1, end) for each, end in zip(high, low, strict=True)]),
+    ),
+    "a constant element is 0": (
+        "",
+        neuron_infer_ranges,
+        "_retyped",
+        lambda f, operation, low, high: f(operation, 0 if low == high else low, 0 if low == high else high),
+    ),
+    "what is read isn't built": ("", neuron_drop_unread, "_mark", lambda f, read, elements: f(read, elements[..., 1:])),
     "a requantisation has no offset": ("", lbir_fold_thresholds, "_as_requantisation", without_offset),
     "groups are mixed up": ("Conv AveragePool", lbir_unroll_neurons, "_linear_forms", groups_reversed),
     "a sum has no constant": ("", neuron_expand_sums, "sum_in_rows", lambda f, terms, constant, *_: f(terms, 0, *_)),
