@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xdsl.dialects import hw
+from xdsl.dialects import hw, seq
 from xdsl.ir import Operation, SSAValue
 
 from c4ml_xdsl.circuits.adder_graph import LARGEST
@@ -64,6 +64,23 @@ def count_sites(module: hw.HWModuleOp, target: Target) -> tuple[Sites, int]:
             case _:
                 choices += _choice_sites(operation, target)
     return Sites(rows, tables, choices, heaps), adders
+
+
+def count_registered_parities(module: hw.HWModuleOp) -> int:
+    """
+    The bits of exclusive ors, as of rows that were split, which registers hold.
+
+    Each takes a LUT. Without the register it is part of the row or table that reads it, and counted there.
+    """
+    bits = 0
+    for operation in module.body.block.ops:
+        if isinstance(operation, seq.CompRegOp):
+            value = operation.input
+            while isinstance(value.owner, comb.ExtractOp):
+                value = value.owner.input
+            if isinstance(value.owner, comb.XorOp):
+                bits += comb.width_of(operation.data)
+    return bits
 
 
 def _counts_counts(operation: comb.TruthTableOp) -> bool:

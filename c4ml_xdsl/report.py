@@ -12,7 +12,7 @@ from c4ml_xdsl import __version__
 from c4ml_xdsl.circuits.cost import Target
 from c4ml_xdsl.circuits.timing import stage_permille
 from c4ml_xdsl.dialects import lbir
-from c4ml_xdsl.estimates import estimate
+from c4ml_xdsl.estimates import count_registered_parities, estimate
 from c4ml_xdsl.layer_outputs import LayerOutput
 from c4ml_xdsl.proofs import LayerProof, PipelineProof
 from c4ml_xdsl.stages import stages_of
@@ -140,7 +140,8 @@ def add_registers(
     totals: dict[str, Any],
 ) -> None:
     """
-    Adds the registers of a pipelined design to the entries of layers and stages and to the totals.
+    Adds the registers of a pipelined design to the entries of layers and stages and to the totals, and what LUTs they
+    keep apart.
 
     `ff` of a stage are those between it and the stage before; control is counted in the totals alone. `registers` of a
     layer are those of each of its stages, of all instances: the first one has none.
@@ -150,7 +151,10 @@ def add_registers(
         if isinstance(each, hw.HWModuleOp):
             name, (first, last) = each.sym_name.data, stages_of(each)
             count = known[name]["instances"] if name in known else 1
+            parities = count_registered_parities(each) * count
+            totals["lut"] += parities
             if name in known:
+                known[name]["lut"] += parities
                 known[name]["ff"] = sum(pipeline.registers[name]) * count
                 known[name]["stages"] = [first, last]
                 known[name]["registers"] = [0, *(registers * count for registers in pipeline.registers[name])]

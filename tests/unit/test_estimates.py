@@ -1,11 +1,15 @@
 """Estimates of LUT sites: of single rows as they were measured, of designs as the search counts them."""
 
 import pytest
+from xdsl.dialects import hw
+from xdsl.parser import Parser
 
 import c4ml_xdsl
 from benchmarks.cases import all_cases
 from c4ml_xdsl.circuits.adder_graph import AdderGraph
 from c4ml_xdsl.circuits.adder_graph._search import row_sites
+from c4ml_xdsl.dialects import hardware_context
+from c4ml_xdsl.estimates import count_registered_parities
 from c4ml_xdsl.transforms import neuron_share_sums
 
 MEASURED = {
@@ -54,3 +58,27 @@ def test_a_design_takes_what_the_search_counts(
     (graph,) = graphs
     # the report adds what synthesis spreads counters over, which the search doesn't
     assert circuit.report["totals"]["lut"] == pytest.approx(graph.sites, rel=error)
+
+
+def test_exclusive_ors_take_luts_where_registers_part_them_from_their_rows() -> None:
+    """With a clock that splits rows of three, each bit of a parity that a register holds is a LUT, once."""
+    design = Parser(
+        hardware_context(),
+        """
+        hw.module @m(in %a: i8, in %b: i8, in %c: i8, in %clk: !seq.clock, out y: i8, out z: i8, out s: i8) {
+          %parity = comb.xor %a, %b, %c : i8
+          %inside = comb.xor %a, %b : i8
+          %low = comb.extract %parity from 0 : (i8) -> i6
+          %high = comb.extract %parity from 6 : (i8) -> i2
+          %first = seq.compreg %low, %clk : i6
+          %second = seq.compreg %first, %clk : i6
+          %other = seq.compreg %high, %clk : i2
+          %word = comb.concat %other, %second : i2, i6
+          %sum = comb.add %inside, %c : i8
+          %register = seq.compreg %sum, %clk : i8
+          hw.output %word, %inside, %register : i8, i8, i8
+        }
+        """,
+    ).parse_module()
+    (module,) = (each for each in design.body.block.ops if isinstance(each, hw.HWModuleOp))
+    assert count_registered_parities(module) == 8
