@@ -11,8 +11,20 @@ from c4ml_xdsl.dialects import lbir
 from c4ml_xdsl.interpreters.lbir import biased, evaluate_operation, weighted
 from c4ml_xdsl.numerics.chain import Integers
 
-MAXIMUM_ENTRIES = 1 << 22
-"""Table entries that are looked at together for one tensor; beyond that its type is believed."""
+MONOTONE = (
+    lbir.RequantizeOp,
+    lbir.ThresholdOp,
+    lbir.MaxPoolOp,
+    lbir.MaximumOp,
+    lbir.PadOp,
+    lbir.ConcatOp,
+    lbir.ReshapeOp,
+    lbir.TransposeOp,
+    lbir.GatherOp,
+    lbir.BroadcastOp,
+    lbir.PatchesOp,
+)
+"""Operations whose elements all rise with every operand, or all fall: a threshold's functions may differ in that."""
 
 
 def element_ranges(network: lbir.NetworkOp) -> dict[SSAValue, Integers]:
@@ -52,21 +64,38 @@ def _ranges(operation: Operation, xs: list[Integers]) -> Integers:
         case lbir.TableOp():
             return _looked_up(operation, xs[0])
         case lbir.TopKOp():
-            return _declared(operation.result)
-        case _:  # monotone in every operand
+            return _ranked(operation, xs[0])
+        case operation if isinstance(operation, MONOTONE):
             return np.sort(evaluate_operation(operation, xs, {}), axis=0)
+        case _:
+            return _declared(operation.results[0])
 
 
 def _looked_up(operation: lbir.TableOp, x: Integers) -> Integers:
     """The least and the greatest entry among those of each element's range."""
-    element = lbir.range_of(operation.input)
-    entries = element.high - element.low + 1
-    if entries * x[0].size > MAXIMUM_ENTRIES:
-        return _declared(operation.result)
-    index = np.arange(element.low, element.high + 1)
-    values = np.broadcast_to(index.reshape(-1, *(1,) * (x.ndim - 1)), (entries, *x.shape[1:]))
-    results = evaluate_operation(operation, [values], {})
-    outside = (values < x[0]) | (values > x[1])
-    declared = lbir.range_of(operation.result)
-    least, greatest = np.where(outside, declared.high, results), np.where(outside, declared.low, results)
-    return np.stack([least.min(axis=0), greatest.max(axis=0)])
+    entries = lbir.integers(operation.table)
+    shape, rows = entries.shape[:-1], entries.reshape(-1, entries.shape[-1])
+    numbers = np.broadcast_to(np.arange(len(rows)).reshape(shape), x.shape[1:])
+    places = x.reshape(2, -1) - lbir.range_of(operation.input).low
+    # elements of a channel mostly have one table and one range
+    kinds, kind_of = np.unique(np.stack([numbers.reshape(-1), *places]), axis=1, return_inverse=True)
+    parts = [rows[number, low : high + 1] for number, low, high in kinds.T.tolist()]
+    ends = np.array([[part.min() for part in parts], [part.max() for part in parts]], np.int64)
+    return ends[:, kind_of.reshape(-1)].reshape(x.shape)
+
+
+def _ranked(operation: lbir.TopKOp, x: Integers) -> Integers:
+    """The first and the last of the elements that can have each rank."""
+    margins, size = lbir.integers(operation.margins), x.shape[-1]
+    low, high = x if operation.order.data == "largest" else -x[::-1]
+    earlier = np.triu(np.ones((size, size), np.bool_), 1)  # the pairs of a < b, which margins decide
+    always = (low[..., :, None] - high[..., None, :] >= margins) & earlier
+    perhaps = (high[..., :, None] - low[..., None, :] >= margins) & earlier
+    # how many come before an element: those of lower index, and those of higher that don't come behind it
+    least = always.sum(axis=-2) + (~perhaps & earlier).sum(axis=-1)
+    most = perhaps.sum(axis=-2) + (~always & earlier).sum(axis=-1)
+    ranks = np.arange(lbir.shape_of(operation.result)[-1])[:, None]
+    possible = (least[..., None, :] <= ranks) & (ranks <= most[..., None, :])
+    certain = possible & (least == most)[..., None, :]
+    possible = np.where(certain.any(axis=-1, keepdims=True), certain, possible)
+    return np.stack([possible.argmax(axis=-1), size - 1 - possible[..., ::-1].argmax(axis=-1)])

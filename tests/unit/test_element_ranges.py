@@ -151,3 +151,24 @@ def test_neurons_that_nothing_reads_are_not_built() -> None:
     block.insert_op_after(extract, instance)
     block.insert_op_after(comb.AddOp.create(operands=[extract.result] * 2, result_types=[IntegerType(1)]), extract)
     assert [each.status for each in prove(module, design)] == ["refuted", "proved", "proved"]
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_ranks_that_ranges_decide(largest: bool, seed: int) -> None:
+    """Indices of the first elements lie in their ranges, and what reads them is proved where these are narrow."""
+    random = np.random.default_rng(seed)
+    (x,) = inputs(((1, 3), -4, 3))
+    dense = lbir.DenseOp(x, random.integers(-2, 3, (4, 3)), np.array([0, 90, -90, 9]), "scores")
+    top = lbir.TopKOp(dense.result, np.triu(random.integers(-3, 4, (4, 4)), 1), largest, 3, "top")
+    last = lbir.DenseOp(top.result, random.integers(-3, 4, (2, 3)), np.array([1, 2]), "last")
+    module = network([x], [dense, top, last], [last.result])
+    ranges = element_ranges(network_of(module))[top.result]
+    every = np.array(list(itertools.product(range(-4, 4), repeat=3)))
+    seen: dict[SSAValue, Integers] = {}
+    run(module, {network_of(module).inputs.data[0].tensor.data: every}, lambda value, y: seen.update({value: y}))
+    assert np.all((ranges[0] <= seen[top.result]) & (seen[top.result] <= ranges[1]))
+    first = 1 if largest else 2  # that of the largest or smallest bias; the others are undecided, but for the last
+    assert ranges.reshape(2, 3).tolist() == [[first, 0, 0], [first, 3, 3]]
+    design = lowered(module)
+    assert [each.status for each in prove(module, design)] == ["proved"] * 4
