@@ -92,10 +92,10 @@ def _ranked(operation: lbir.TopKOp, x: Integers) -> Integers:
     always = (low[..., :, None] - high[..., None, :] >= margins) & earlier
     perhaps = (high[..., :, None] - low[..., None, :] >= margins) & earlier
     # how many come before an element: those of lower index, and those of higher that don't come behind it
-    least = always.sum(axis=-2) + (~perhaps & earlier).sum(axis=-1)
-    most = perhaps.sum(axis=-2) + (~always & earlier).sum(axis=-1)
+    least: Integers = always.sum(axis=-2) + (~perhaps & earlier).sum(axis=-1)
+    most: Integers = perhaps.sum(axis=-2) + (~always & earlier).sum(axis=-1)
     ranks = np.arange(lbir.shape_of(operation.result)[-1])[:, None]
     possible = (least[..., None, :] <= ranks) & (ranks <= most[..., None, :])
     certain = possible & (least == most)[..., None, :]
-    possible = np.where(certain.any(axis=-1, keepdims=True), certain, possible)
+    possible &= certain | ~certain.any(axis=-1)[..., None]
     return np.stack([possible.argmax(axis=-1), size - 1 - possible[..., ::-1].argmax(axis=-1)])
