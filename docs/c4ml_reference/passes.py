@@ -62,7 +62,7 @@ def position(name: str) -> str:
             return f"{place}."
         return f"{place}, with the strategies {', '.join(map(code, strategies))}."
     if name in clocked:
-        when = "registers" if name in _names(CompileOptions(latency=1)) else "a clock"
+        when = "registers" if name in _names(CompileOptions(register_inputs=True)) else "a clock or a latency"
         return f"only with {when}, behind {code(clocked[clocked.index(name) - 1])}."
     return OUTSIDE[name]
 

@@ -156,10 +156,10 @@ def test_every_pass_is_shown_with_its_options(site: dict[str, Page]) -> None:
 def test_passes_say_where_they_stand(site: dict[str, Page]) -> None:
     text = site["reference/passes.html"].text
     for said in (
-        "1 of 14.",
-        "8 of 14, with the strategies auto , table .",
-        "10 of 14, with the strategies auto , shared , table , compressor .",
-        "only with a clock, behind convert-neuron-to-hw .",
+        "1 of 16.",
+        "10 of 16, with the strategies auto , table .",
+        "12 of 16, with the strategies auto , shared , table , compressor .",
+        "only with a clock or a latency, behind convert-neuron-to-hw .",
         "only with registers, behind hw-schedule-stages .",
         "in place of neuron-share-sums with a strategy of another package.",
     ):
