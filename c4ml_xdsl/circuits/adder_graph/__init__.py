@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from c4ml_xdsl.circuits.adder_graph._search import CARRY_DELAY, LUT_DELAY, ROW_DELAYS, Result, search
-from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, Effort, groups_of, iterations_of
+from c4ml_xdsl.circuits.adder_graph.budget import SUMS_AT_ONCE, TEMPERATURES, Effort, groups_of, iterations_of
 from c4ml_xdsl.circuits.adder_graph.hub_sum import Hub, find_hub
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.leftovers import worker_threads
@@ -33,10 +33,6 @@ __all__ = [
 
 LARGEST = 1 << 59
 """No partial sum's magnitude reaches this, so the search can't overflow."""
-
-
-TEMPERATURES = 1200, 150
-"""How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial."""
 
 
 class TooLargeError(ValueError):
@@ -144,7 +140,7 @@ def share_sums(
 
     def share(start: int, limit: int) -> AdderGraph:
         rows, added = coefficients[start : start + size], constants[start : start + size]
-        return _share(rows, added, ranges, arity, limit, slack, carry_save, tables, seed)
+        return _share(rows, added, ranges, arity, limit, TEMPERATURES[effort], slack, carry_save, tables, seed)
 
     with worker_threads() as pool:  # the search holds no lock
         graphs = list(pool.map(share, range(0, len(coefficients), size), limits))
@@ -167,6 +163,7 @@ def _share(
     ranges: Sequence[tuple[int, int]],
     arity: Literal[2, 3],
     iterations: int,
+    temperatures: tuple[int, int],
     slack: int | None,
     carry_save: bool,
     tables: bool,
@@ -176,7 +173,7 @@ def _share(
 
     def searched(way: _Way, iterations: int) -> Result:
         return search(
-            ranges, way.sums, way.constants, arity, carry_save, tables, iterations, *TEMPERATURES, way.slack, seed
+            ranges, way.sums, way.constants, arity, carry_save, tables, iterations, *temperatures, way.slack, seed
         )
 
     def product(found: Result) -> int:

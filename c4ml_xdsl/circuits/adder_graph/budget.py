@@ -21,6 +21,13 @@ NETWORK_MICROSECONDS, NETWORK_MICROSECONDS_A_DIGIT = 11_000_000, 300
 """What `normal` has for all layers of a network, on one core: a layer alone may take eight seconds of it."""
 
 
+TEMPERATURES: dict[Effort, tuple[int, int]] = {"fast": (1200, 150), "normal": (1200, 150), "max": (2000, 100)}
+"""
+How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial.
+
+Where there is time to cool down, a hotter start ends lower: at 32x32, 4 bits, by 1.5 %.
+"""
+
 HEAPS = 6
 """How many times as long an iteration takes where sums are heaps: they share less, so their lists stay long."""
 
@@ -34,7 +41,7 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
     """
     How often the search takes something apart, for a group of sums of so many signed digits.
 
-    `normal` takes some eight seconds, and `max` minutes.
+    `normal` takes some eight seconds, `max` up to three minutes for 2500 digits and up to eight for any number.
     """
     match effort:
         case "fast":
@@ -42,8 +49,8 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
         case "normal":
             return min(400 * digits, (7_500_000 + 300 * digits) // _microseconds(digits, heaps))
         case "max":
-            allowed = (150_000_000 + 2000 * digits) // _microseconds(digits, heaps)
-            return min(1200 * digits, 300000 + 300 * digits, allowed)
+            allowed = min(130_000_000 + 15_000 * digits, 480_000_000)
+            return min(12_000 * digits, allowed // _microseconds(digits, heaps))
 
 
 def digits_of(coefficients: Integers) -> Integers:
