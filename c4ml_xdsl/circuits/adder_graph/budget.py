@@ -21,7 +21,7 @@ NETWORK_MICROSECONDS, NETWORK_MICROSECONDS_A_DIGIT = 11_000_000, 300
 """What `normal` has for all layers of a network, on one core: a layer alone may take eight seconds of it."""
 
 
-TEMPERATURES: dict[Effort, tuple[int, int]] = {"fast": (1200, 150), "normal": (1200, 150), "max": (2000, 100)}
+TEMPERATURES: dict[Effort, tuple[int, int]] = {"fast": (1200, 150), "normal": (1200, 150), "max": (2000, 50)}
 """
 How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial.
 
@@ -41,7 +41,7 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
     """
     How often the search takes something apart, for a group of sums of so many signed digits.
 
-    `normal` takes some eight seconds, `max` up to three minutes for 2500 digits and up to eight for any number.
+    `normal` takes some eight seconds, `max` up to three minutes for 3000 digits and up to eight for any number.
     """
     match effort:
         case "fast":
@@ -49,7 +49,7 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
         case "normal":
             return min(400 * digits, (7_500_000 + 300 * digits) // _microseconds(digits, heaps))
         case "max":
-            allowed = min(130_000_000 + 15_000 * digits, 480_000_000)
+            allowed = min(90_000_000 + 20_000 * digits, 480_000_000)
             return min(12_000 * digits, allowed // _microseconds(digits, heaps))
 
 
