@@ -140,7 +140,7 @@ def share_sums(
 
     def share(start: int, limit: int) -> AdderGraph:
         rows, added = coefficients[start : start + size], constants[start : start + size]
-        return _share(rows, added, ranges, arity, limit, TEMPERATURES[effort], slack, carry_save, tables, seed)
+        return _share(rows, added, ranges, arity, limit, effort, slack, carry_save, tables, seed)
 
     with worker_threads() as pool:  # the search holds no lock
         graphs = list(pool.map(share, range(0, len(coefficients), size), limits))
@@ -163,7 +163,7 @@ def _share(
     ranges: Sequence[tuple[int, int]],
     arity: Literal[2, 3],
     iterations: int,
-    temperatures: tuple[int, int],
+    effort: Effort,
     slack: int | None,
     carry_save: bool,
     tables: bool,
@@ -173,8 +173,9 @@ def _share(
 
     def searched(way: _Way, iterations: int) -> Result:
         return search(
-            ranges, way.sums, way.constants, arity, carry_save, tables, iterations, *temperatures, way.slack, seed
-        )
+            ranges, way.sums, way.constants, arity, carry_save, tables, iterations, *TEMPERATURES[effort],
+            effort == "max", way.slack, seed,
+        )  # fmt: skip
 
     def product(found: Result) -> int:
         return found.sites * (found.delay + OTHER_DELAY)

@@ -136,7 +136,7 @@ std::vector<int> blocks(std::size_t inputs, const std::vector<Digits>& sums) {
 
 Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std::vector<Digits>& sums,
               const std::vector<Integer>& constants, int arity, bool carry_save, bool tables, long iterations,
-              int start_temperature, int end_temperature, std::optional<int> slack, std::uint64_t seed) {
+              int start_temperature, int end_temperature, bool thorough, std::optional<int> slack, std::uint64_t seed) {
   nb::gil_scoped_release released;
   c4ml::Graph graph(arity, carry_save, tables);
   for (const auto& [low, high] : ranges) graph.add_input(low, high);
@@ -170,7 +170,7 @@ Result search(const std::vector<std::pair<Integer, Integer>>& ranges, const std:
     outputs.push_back(graph.add_list(std::move(terms), true));
   }
   c4ml::Search search(graph, seed);
-  search.run({iterations, start_temperature, end_temperature, slack});
+  search.run({iterations, start_temperature, end_temperature, thorough, slack});
   Result result = Emission(graph, static_cast<int>(ranges.size()), static_cast<int>(constants.size())).run(outputs);
   result.greedy = static_cast<int>(search.greedy / 100);
   result.halfway = static_cast<int>(search.halfway / 100);
@@ -218,7 +218,7 @@ NB_MODULE(_search, m) {
       .def_ro("halfway", &Result::halfway);
   m.def("search", &search, nb::arg("ranges"), nb::arg("sums"), nb::arg("constants"), nb::arg("arity"),
         nb::arg("carry_save"), nb::arg("tables"), nb::arg("iterations"), nb::arg("start_temperature"), nb::arg("end_temperature"),
-        nb::arg("slack").none(), nb::arg("seed"));
+        nb::arg("thorough"), nb::arg("slack").none(), nb::arg("seed"));
   m.attr("ROW_DELAYS") = std::make_pair(c4ml::TWO_DELAY, c4ml::CARRY_SAVE_DELAY);
   m.attr("CARRY_DELAY") = c4ml::CARRY_DELAY;
   m.attr("LUT_DELAY") = c4ml::LUT_DELAY;

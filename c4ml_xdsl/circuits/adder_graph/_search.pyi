@@ -41,11 +41,14 @@ def search(
     iterations: int,
     start_temperature: int,
     end_temperature: int,
+    thorough: bool,
     slack: int | None,
     seed: int,
 ) -> Result:
     """
     Sums given as signed digits (input, shift, negative); temperatures in hundredths of a site, slack in ps.
+
+    A thorough search takes more apart at once: better where there are many iterations.
 
     A sum's first digits may be of earlier sums, with their constants, which are numbered behind the inputs.
     """

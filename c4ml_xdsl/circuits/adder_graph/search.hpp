@@ -37,6 +37,7 @@ class Random {
 struct Budget {
   long iterations;
   int start_temperature, end_temperature;  // hundredths of a site
+  bool thorough;  // more is taken apart at once, and the order in which patterns are tried varies more
   std::optional<int> slack;  // picoseconds by which outputs may be later than the latest is without sharing
 };
 
@@ -97,9 +98,9 @@ class Search {
       const long before = objective();
       const long temperature = budget.start_temperature + (budget.end_temperature - budget.start_temperature) *
                                                               iteration / budget.iterations;
-      ruin();
+      ruin(budget.thorough);
       graph_.settle();
-      share(graph_.take_changed(), static_cast<int>(temperature / 50));
+      share(graph_.take_changed(), static_cast<int>(temperature / (budget.thorough ? 25 : 50)));
       const long worse = objective() - before;
       const long allowed = temperature * thresholds_[random_.below(256)] / 1024;
       if (worse > allowed) {
@@ -486,7 +487,7 @@ class Search {
   }
 
   // Takes something apart: nodes, or the digits of a coefficient.
-  void ruin() {
+  void ruin(bool thorough) {
     const int kind = random_.below(100);
     if (kind < 12) {
       flip_digits();
@@ -498,7 +499,7 @@ class Search {
       dissolve(first, uses[random_.below(static_cast<int>(uses.size()))].list);
       return;
     }
-    const int times = 1 + (kind >= 60) + (kind >= 85);
+    const int times = thorough ? 1 + (kind >= 50) + (kind >= 70) + 3 * (kind >= 85) : 1 + (kind >= 60) + (kind >= 85);
     int node = first;
     for (int i = 0; i < times; ++i) {
       const int next = neighbour(node);

@@ -29,7 +29,7 @@ int main(int count, char** arguments) {
     }
     std::optional<int> slack;
     if (random.below(3)) slack = random.below(2) ? 0 : -500;
-    Search(graph, problem).run({random.below(2) ? 0 : 60, 1200, 150, slack});
+    Search(graph, problem).run({random.below(2) ? 0 : 60, 1200, 150, problem % 2 == 0, slack});
   }
   std::puts("done");
 }
