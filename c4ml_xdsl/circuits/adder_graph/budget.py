@@ -41,7 +41,7 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
     """
     How often the search takes something apart, for a group of sums of so many signed digits.
 
-    `normal` takes some eight seconds, `max` up to three minutes for 3000 digits and up to eight for any number.
+    `normal` takes some eight seconds, `max` about two minutes for up to 3000 digits and at most eight for any number.
     """
     match effort:
         case "fast":
@@ -49,7 +49,8 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
         case "normal":
             return min(400 * digits, (7_500_000 + 300 * digits) // _microseconds(digits, heaps))
         case "max":
-            allowed = min(90_000_000 + 20_000 * digits, 480_000_000)
+            growing = 20_000 * digits
+            allowed = min(90_000_000 + growing, max(120_000_000, 60_000_000 + growing), 480_000_000)
             return min(12_000 * digits, allowed // _microseconds(digits, heaps))
 
 
