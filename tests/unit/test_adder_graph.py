@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from c4ml_xdsl.circuits import adder_graph
 from c4ml_xdsl.circuits.adder_graph import AdderGraph, Summand, TooLargeError, share_sums
+from c4ml_xdsl.circuits.adder_graph._search import search
+from c4ml_xdsl.circuits.adder_graph.budget import TEMPERATURES
 from c4ml_xdsl.circuits.adder_graph.hub_sum import count_digits, find_hub
 from c4ml_xdsl.circuits.adder_rows import signed_digits
 from c4ml_xdsl.circuits.step_function import width_of_range
@@ -203,6 +205,23 @@ def test_a_deadline_is_kept_at_a_small_price(carry_save: bool) -> None:
     assert soon.delay < free.delay
     assert soon.delay <= max(each.delay for each in alone)
     assert soon.sites < 1.1 * free.sites
+
+
+def test_a_thorough_search_is_another_one_and_right() -> None:
+    """`max` takes more apart at once than `normal` does in as many iterations at the same temperatures."""
+    problem = random_layer(12, 12, 4)
+    found = share_sums(*problem, arity=3, effort="max", iterations=3000)
+    check(problem, found, 3, False)
+    digits = [
+        [(i, shift, negative != (w < 0)) for i, w in enumerate(row) if w for shift, negative in signed_digits(abs(w))]
+        for row in problem[0].tolist()
+    ]
+    careless, thorough = (
+        search(problem[2], digits, problem[1], 3, False, False, 3000, *TEMPERATURES["max"], each, None, 0)
+        for each in (False, True)
+    )
+    assert found.sites == thorough.sites
+    assert careless.rows != thorough.rows
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
