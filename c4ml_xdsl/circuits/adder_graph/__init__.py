@@ -124,7 +124,7 @@ def share_sums(
     later than the latest would be without sharing: more of them cost as much as many sites, so it is met where it can
     be; None for any delay. Of sums by that time, sums that are a row of two earlier, and differences from one of them
     that are one or two rows later, those of the least product of sites and delay are taken. The search makes `permille`
-    of the iterations that `effort` stands for, or `iterations`.
+    of the iterations that `effort` stands for, or `iterations`; it is a hotter and more thorough one for `max`.
 
     Raises TooLargeError for sums of more than 57 bits.
     """

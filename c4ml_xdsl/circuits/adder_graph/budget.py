@@ -25,7 +25,7 @@ TEMPERATURES: dict[Effort, tuple[int, int]] = {"fast": (1200, 150), "normal": (1
 """
 How much worse a change may be, at the start and at the end, in hundredths of a site: found by trial.
 
-Where there is time to cool down, a hotter start ends lower: at 32x32, 4 bits, by 1.5 %.
+Where there is time to cool down, a hotter start ends lower: at 32x32, 4 bits, from 2000 to 100, by 1.5 %.
 """
 
 HEAPS = 6
@@ -41,7 +41,8 @@ def iterations_of(effort: Effort, digits: int, heaps: bool = False) -> int:
     """
     How often the search takes something apart, for a group of sums of so many signed digits.
 
-    `normal` takes some eight seconds, `max` about two minutes for up to 3000 digits and at most eight for any number.
+    `normal` takes some eight seconds, `max` two to three minutes for up to 3000 digits. These are bounds of an
+    estimate, which doesn't know that an iteration of `max` takes about a third longer.
     """
     match effort:
         case "fast":
